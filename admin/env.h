@@ -1,0 +1,29 @@
+/* What the admin side may ask of the daemon: the only way from admin/ to the router. main.c fills it.
+ * Every function runs on the main thread and does not block. */
+#ifndef ER_ADMIN_ENV_H
+#define ER_ADMIN_ENV_H
+
+#include "rules/base/json_write.h"
+#include "rules/store/change.h"
+
+struct er_admin_env {
+    void *ctx; /* first argument of every function */
+    struct er_store *store;
+    const struct er_plan_policy *policy;
+
+    /* Queues a change; request->done is called once, at the latest after the Kafka and shutdown deadlines. */
+    void (*submit)(void *ctx, struct er_change_request *request);
+    /* Writes members of the status object (the caller opened it): revision, state, workers, assignments, lag, counters. */
+    void (*status)(void *ctx, struct er_json_writer *w);
+    /* Is the router ready (rules active, group joined, not draining)? Adds one object {"name","ok","detail"} per check to the array
+     * that the caller opened; w may be NULL. */
+    bool (*ready)(void *ctx, struct er_json_writer *w);
+    /* Appends the Prometheus text exposition (format 0.0.4). */
+    void (*metrics)(void *ctx, struct er_buf *out);
+    /* True from the first moment of a shutdown: changes are answered 503. */
+    bool (*draining)(void *ctx);
+    /* One log line at level info (access) or warn; message is zero terminated, already bounded. */
+    void (*log)(void *ctx, bool warning, const char *message);
+};
+
+#endif

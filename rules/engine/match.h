@@ -1,0 +1,52 @@
+/* Matching one record against the rule set; one matcher per thread. */
+#ifndef ER_RULES_ENGINE_MATCH_H
+#define ER_RULES_ENGINE_MATCH_H
+
+#include "rules/engine/record.h"
+#include "rules/engine/ruleset.h"
+
+struct er_matcher;
+
+/* One subscriber that accepts the event, with the ids of its matching subscriptions, sorted bytewise. */
+struct er_match_subscriber {
+    const struct er_subscriber *subscriber;
+    const struct er_str *subscriptions;
+    size_t n_subscriptions;
+};
+
+/* One subscriber that no subscription decided for, and the first (bytewise) undecided one. */
+struct er_match_undecided {
+    const struct er_subscriber *subscriber;
+    struct er_str subscription;
+    const char *reason; /* static */
+};
+
+/* Valid until the next call on the matcher or er_matcher_unpin. */
+struct er_match {
+    uint64_t revision;
+    const struct er_match_subscriber *subscribers; /* each once, in bytewise order of id */
+    size_t n_subscribers;
+    const struct er_match_undecided *undecided; /* only subscribers that are not in `subscribers` */
+    size_t n_undecided;
+    size_t duplicate_keys; /* counted over the whole event */
+    struct er_str type;    /* the event's type; p = NULL when it has none */
+};
+
+/* Any thread; registers a reader with the set, which must outlive it. */
+enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out, struct er_err *err) ER_MUST_CHECK;
+void er_matcher_free(struct er_matcher *matcher);
+
+/* Readers pin once per batch, keep it short, and unpin before anything that may wait. Returns the revision. */
+uint64_t er_matcher_pin(struct er_matcher *matcher);
+void er_matcher_unpin(struct er_matcher *matcher);
+
+/* Pinned. Decides one record. *out is filled for ER_OK. An event error (bad JSON, not an object, too large, too deep, ...) returns its
+ * code with the byte offset in err; ER_E_NOMEM is not an event error. Allocates nothing after warm-up. */
+enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out,
+                              struct er_err *err) ER_MUST_CHECK;
+
+/* Ids of all matching and all undecided subscriptions of the last match, sorted bytewise (offline `rule test`). Valid as er_match. */
+const struct er_str *er_matcher_matched_ids(const struct er_matcher *matcher, size_t *n);
+const struct er_str *er_matcher_undecided_ids(const struct er_matcher *matcher, size_t *n);
+
+#endif

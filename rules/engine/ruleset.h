@@ -1,0 +1,74 @@
+/* The live rule set: one writer (the main thread), many readers (worker threads) that never lock and never wait.
+ *
+ * DESIGN  left and right: two instances of the index over shared immutable rules.
+ *
+ *     readers --atomic pointer--> [ left ]      writer changes ---> [ right ]
+ *                 publish = swap; wait until every reader has left the old side; apply the same change there.
+ *
+ * A change set becomes visible at once; a reader that pinned sees exactly one revision until it unpins.
+ */
+#ifndef ER_RULES_ENGINE_RULESET_H
+#define ER_RULES_ENGINE_RULESET_H
+
+#include <stdint.h>
+#include "rules/base/err.h"
+#include "rules/language/rule.h"
+
+struct er_ruleset;
+
+/* A subscriber as the data plane sees it: immutable, reference counted (atomic). */
+struct er_subscriber {
+    struct er_str id;
+    struct er_str topic; /* destination */
+    uint64_t uid;        /* never reused; another topic = another uid */
+};
+struct er_subscriber *er_subscriber_new(struct er_str id, struct er_str topic); /* one reference; NULL without memory */
+struct er_subscriber *er_subscriber_ref(struct er_subscriber *subscriber);
+void er_subscriber_unref(struct er_subscriber *subscriber);
+
+struct er_ruleset_options {
+    struct er_str type_path; /* event.type_path, default "type" */
+    size_t max_bytes;        /* event.max_bytes */
+    size_t max_depth;        /* event.max_depth */
+    bool reject_duplicate_keys;
+    size_t unindexed_rules; /* limits.unindexed_rules; (size_t)-1 = no limit */
+    struct er_regex_limits regex;
+};
+struct er_ruleset_options er_ruleset_default_options(void);
+
+enum er_code er_ruleset_new(const struct er_ruleset_options *options, struct er_ruleset **out, struct er_err *err) ER_MUST_CHECK;
+void er_ruleset_free(struct er_ruleset *ruleset); /* no matcher may be left */
+
+/* One atomic change. Order of effect: subscribers put, subscriptions deleted, subscriptions put (replacing the same id), subscribers
+ * deleted. Disabled rules may be put: they never match. A rule's subscriber must exist after the change. Everything is borrowed for
+ * the call; rules and subscribers are referenced by the set. */
+struct er_ruleset_change {
+    uint64_t revision;
+    struct er_rule *const *put;
+    size_t n_put;
+    const struct er_str *remove; /* subscription ids; an unknown one is ignored */
+    size_t n_remove;
+    struct er_subscriber *const *put_subscribers;
+    size_t n_put_subscribers;
+    const struct er_str *remove_subscribers;
+    size_t n_remove_subscribers;
+};
+
+/* Writer thread. Prepare does everything that can fail on the hidden side; exactly one of publish or abandon follows.
+ * Publish cannot fail: the change is visible to every pin after it, and it returns only when no reader is on the old side any more
+ * (at most one batch). Errors of prepare: ER_E_NOMEM, ER_E_RULE_UNINDEXED (err names the rule and what to add). */
+enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *change, struct er_err *err) ER_MUST_CHECK;
+void er_ruleset_publish(struct er_ruleset *ruleset);
+void er_ruleset_abandon(struct er_ruleset *ruleset);
+
+struct er_ruleset_stats {
+    uint64_t revision;
+    size_t subscriptions; /* enabled */
+    size_t subscribers;
+    size_t unindexed; /* rules that no index can serve */
+    size_t tests;     /* distinct */
+    size_t bytes;     /* estimate of the memory held */
+};
+void er_ruleset_stats(const struct er_ruleset *ruleset, struct er_ruleset_stats *out); /* writer thread */
+
+#endif
