@@ -16,6 +16,7 @@ enum er_log_format { ER_LOG_LOGFMT, ER_LOG_JSON };
 struct er_property {
     const char *name;
     const char *value;
+    const char *origin; /* "default", "FILE:LINE", "environment NAME" or "-o"; error lines begin with "ORIGIN: error[...]: " */
 };
 struct er_properties {
     const struct er_property *items;
@@ -69,6 +70,9 @@ struct er_config_input {
  * Returns owned in *out, or ER_E_CONFIG* / ER_E_NOMEM. librdkafka properties are checked separately (router/kafka_conf.h). */
 enum er_code er_config_load(const struct er_config_input *input, struct er_config **out, struct er_buf *errors) ER_MUST_CHECK;
 void er_config_free(struct er_config *config);
+
+/* Must the value of this librdkafka property never be shown (password, secret, token, private key, ...)? */
+bool er_property_is_secret(const char *name);
 
 /* --print-config: one line per key, "section.key = value  ; origin", secrets as "****". */
 void er_config_print(const struct er_config *config, struct er_buf *out);
