@@ -1,11 +1,17 @@
-# Event Router. `make demo` and `make test` install what they lack; all other targets need the packages of tests/support/setup.sh.
+# Event Router. `make demo` and `make test` install what they lack; every other target needs the packages of
+# tests/support/setup.sh (sets build, test, lint). `make help` lists the targets.
 MODE ?= release
+# make SAN=address,undefined or SAN=thread is MODE=asan or MODE=tsan.
+ifeq ($(origin SAN),command line)
+MODE := $(if $(findstring thread,$(SAN)),tsan,asan)
+endif
 BUILD ?= build/$(MODE)
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 VERSION := 0.1.0
 CC ?= cc
+PYTHON ?= /usr/bin/python3
 PKGS := rdkafka libpcre2-8 sqlite3 libevent inih libxxhash libcurl
-TEST_PKGS := cmocka
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-qual -Wformat=2 -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Wwrite-strings -Wswitch-enum
@@ -23,6 +29,19 @@ else ifeq ($(MODE),tsan)
 CFLAGS ?= -O1 -g -fno-omit-frame-pointer
 SAN ?= thread
 HARDEN := -fPIE
+# The memory map of gcc 12's TSan does not fit kernels with many bits of address randomisation.
+RUN_PREFIX := setarch -R
+else ifeq ($(MODE),fuzz)
+CFLAGS ?= -O1 -g -fno-omit-frame-pointer
+SAN ?= address,undefined,fuzzer-no-link
+FUZZ_MAIN := -fsanitize=fuzzer
+HARDEN := -fPIE
+else ifeq ($(MODE),cov)
+CFLAGS ?= -O0 -g --coverage
+LDFLAGS += --coverage
+HARDEN := -fPIE
+else
+$(error MODE is release, debug, asan, tsan, fuzz or cov, not "$(MODE)")
 endif
 ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all
@@ -30,10 +49,17 @@ endif
 ifneq ($(WERROR),)
 WARN += -Werror
 endif
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread
-ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -I$(BUILD)/gen -DER_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) $(CPPFLAGS)
+# Asked when first needed (make demo may have to install pkg-config), then kept.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -lpthread)$(PKG_LIBS)
+ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -I$(BUILD)/gen -DER_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) \
+             $(SANFLAGS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
+# Own number of jobs, unless the user has said one.
+JOBS = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
+AGAIN = $(MAKE) --no-print-directory $(JOBS)
+
+all: $(BUILD)/eventrouterd $(BUILD)/eventrouterctl ## both programs, in build/$(MODE)
 
 RULES_SRC := $(wildcard rules/*/*.c)
 ROUTER_SRC := $(filter-out router/main.c,$(wildcard router/*.c))
@@ -41,12 +67,11 @@ CTL_SRC := $(wildcard admin/ctl_*.c)
 ADMIN_SRC := $(filter-out $(CTL_SRC),$(wildcard admin/*.c))
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-all: $(BUILD)/eventrouterd $(BUILD)/eventrouterctl
-
 $(BUILD)/librules.a: $(call objs,$(RULES_SRC))
 $(BUILD)/librouter.a: $(call objs,$(ROUTER_SRC))
 $(BUILD)/libadmin.a: $(call objs,$(ADMIN_SRC))
 $(BUILD)/%.a:
+	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -59,24 +84,151 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Unit tests: tests/unit/<layer>_<module>_test.c; the layer says which libraries it may link.
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
-$(BUILD)/tests/rules_%: tests/unit/rules_%.c $(BUILD)/librules.a
+# Files of schemas/ inside the programs: #include "schemas/NAME.inc" gives the bytes, separated by commas.
+SCHEMAS := $(shell find schemas -name '*.json' -o -name '*.jsonl' -o -name '*.yaml' -o -name '*.sql' 2>/dev/null)
+GEN := $(patsubst %,$(BUILD)/gen/%.inc,$(SCHEMAS))
+$(BUILD)/gen/%.inc: %
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/librules.a $(PKG_LIBS) -lcmocka
-$(BUILD)/tests/router_%: tests/unit/router_%.c $(BUILD)/librouter.a $(BUILD)/librules.a
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/librouter.a $(BUILD)/librules.a $(PKG_LIBS) -lcmocka
-$(BUILD)/tests/admin_%: tests/unit/admin_%.c $(BUILD)/libadmin.a $(BUILD)/librules.a
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libadmin.a $(BUILD)/librules.a $(PKG_LIBS) -lcmocka
+	@od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g' > $@
+$(call objs,$(RULES_SRC) $(ROUTER_SRC) router/main.c $(CTL_SRC) $(ADMIN_SRC)): | $(GEN)
 
-unit: $(UNIT)
-	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+# Tests in C: tests/<kind>/<layer>_<module>_test.c; the layer says which libraries it may link. Other files of tests/support/*.c
+# (without a layer) are linked to every test of a kind other than unit.
+TEST_SUPPORT := $(wildcard tests/support/*.c)
+LIBS_rules := $(BUILD)/librules.a
+LIBS_router := $(BUILD)/librouter.a $(BUILD)/librules.a
+LIBS_admin := $(BUILD)/libadmin.a $(BUILD)/librules.a
+kind_dir = $(if $(filter unit,$(1)),tests,$(1))
+# $(call test_rule,kind,layer,suffix,support sources,libraries)
+define test_rule
+$(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIBS_$(2)) | $$(GEN)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(PKG_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $$(ALL_LDFLAGS) -o $$@ $$< $(4) $$(LIBS_$(2)) $$(PKG_LIBS) $(5)
+endef
+FUZZ_DRIVER := $(if $(FUZZ_MAIN),,$(wildcard tests/fuzz/replay.c))
+$(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)),-lcmocka))))
+$(foreach l,rules router admin,$(eval $(call test_rule,fuzz,$(l),fuzz,$(FUZZ_DRIVER),$(FUZZ_MAIN))))
+$(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,,)))
+$(BUILD)/bench/copy: tests/bench/copy.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS)
 
-clean:
+found = $(patsubst tests/$(1)/%.c,$(BUILD)/$(call kind_dir,$(1))/%,$(wildcard tests/$(1)/*_$(2).c))
+UNIT := $(call found,unit,test)
+GOLDEN := $(call found,golden,test)
+REPLAY := $(call found,replay,test)
+MOCK := $(call found,mock,test)
+FUZZ := $(call found,fuzz,fuzz)
+BENCH := $(call found,bench,bench)
+ORACLE := $(wildcard tests/oracle/*_test.py)
+INTEGRATION := $(wildcard tests/integration/test_*.py)
+
+RUN_TESTS = $(PYTHON) tests/support/run.py --logs build/test-logs/$(MODE) --prefix "$(RUN_PREFIX)"
+SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) -- replay $(REPLAY) -- \
+               fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
+               oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)")
+SUITES_MOCK = mock $(MOCK)
+SUITES_INTEGRATION = integration:serial $(foreach t,$(INTEGRATION),"tests/integration/run.sh $(BUILD) $(t)")
+TESTS_C := $(UNIT) $(GOLDEN) $(REPLAY) $(MOCK) $(FUZZ)
+
+demo: ## installs what is missing, builds, runs eventrouterd --demo (DEMO_ARGS="--demo-seconds 10")
+	@tests/support/setup.sh build
+	@$(AGAIN) all
+	$(BUILD)/eventrouterd --demo $(DEMO_ARGS)
+
+test: ## installs what is missing, builds, runs every test; last line: N passed, N failed
+	@tests/support/setup.sh build test
+	@$(AGAIN) all tests
+	@$(RUN_TESTS) $(SUITES_CHECK) -- $(SUITES_MOCK) -- $(SUITES_INTEGRATION)
+
+tests: $(TESTS_C)
+
+check: ## fast tests without network: unit, golden, replay, fuzz corpus, oracle sample
+	@$(AGAIN) all $(UNIT) $(GOLDEN) $(REPLAY) $(FUZZ)
+	@$(RUN_TESTS) $(SUITES_CHECK)
+
+unit: $(UNIT) ## unit tests only
+	@$(RUN_TESTS) unit $(UNIT)
+
+check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
+	@$(RUN_TESTS) $(SUITES_MOCK)
+
+check-integration: all ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
+	@$(RUN_TESTS) $(if $(TESTS),integration:serial $(foreach t,$(TESTS),"tests/integration/run.sh $(BUILD) $(t)"),$(SUITES_INTEGRATION))
+
+valgrind: all $(UNIT) $(REPLAY) ## unit and replay tests under valgrind
+	@$(PYTHON) tests/support/run.py --logs build/test-logs/valgrind \
+	    --prefix "valgrind -q --leak-check=full --error-exitcode=99 --suppressions=tests/support/valgrind.supp" unit $(UNIT) -- replay $(REPLAY)
+
+FUZZ_SECONDS ?= 60
+fuzz: ## each fuzz target for FUZZ_SECONDS (clang)
+	@$(AGAIN) MODE=fuzz CC=clang fuzz-run
+fuzz-run: $(FUZZ)
+	@for f in $(FUZZ); do mkdir -p build/fuzz/corpus/$$(basename $$f) tests/fuzz/corpus/$$(basename $$f); echo "== $$f"; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/ \
+	    build/fuzz/corpus/$$(basename $$f) tests/fuzz/corpus/$$(basename $$f) || exit 1; done
+
+cov: ## line coverage of the fast tests (gcovr)
+	@$(AGAIN) MODE=cov check check-mock
+	gcovr -r . --object-directory build/cov -f 'rules/' -f 'router/' -f 'admin/' -s --html-details build/cov/index.html
+
+bench: bench-match bench-pipeline ## all measurements
+bench-match: $(BENCH) ## matching without Kafka
+	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
+bench-pipeline: all $(BUILD)/bench/copy ## against a bare copy loop, on a real Kafka node; build/bench/pipeline.md
+	$(PYTHON) tests/bench/pipeline.py --programs $(BUILD) --out build/bench $(BENCH_ARGS)
+
+C_FILES := $(shell find rules router admin tests -name '*.[ch]' 2>/dev/null)
+C_SOURCES := $(RULES_SRC) $(ROUTER_SRC) $(wildcard router/main.c) $(CTL_SRC) $(ADMIN_SRC)
+format: ## puts all C files into shape
+	clang-format -i $(C_FILES)
+format-check: ## fails where make format would change something
+	@clang-format --dry-run -Werror $(C_FILES)
+tidy: | $(GEN) ## clang-tidy over the programs
+	@printf '%s\n' $(C_SOURCES) | xargs -P $$(nproc) -n 4 sh -c 'clang-tidy --quiet "$$@" -- $(subst ','\'',$(ALL_CFLAGS)) $(PKG_CFLAGS)' -
+cppcheck: | $(GEN) ## cppcheck over the programs
+	@mkdir -p build/cppcheck
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/support/cppcheck.supp \
+	    --cppcheck-build-dir=build/cppcheck -j $$(nproc) --error-exitcode=1 -I. -I$(BUILD)/gen -DER_VERSION='"$(VERSION)"' $(C_SOURCES)
+layers: ## who includes what
+	@tests/support/layers.sh
+lint: layers format-check cppcheck tidy ## layers, format, static analysis, sizes, words
+	@tests/support/lint.sh
+docs-check: all ## documents against options, routes, metrics, commands and errors
+	@$(PYTHON) tests/support/docs_check.py --programs $(BUILD)
+
+MAN1 := $(wildcard admin/*.1)
+MAN5 := $(wildcard router/*.5)
+MAN8 := $(wildcard router/*.8)
+install: all ## DESTDIR, PREFIX and SYSCONFDIR say where to
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/eventrouter $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	    $(DESTDIR)$(SYSCONFDIR)/eventrouter
+	install -m 755 $(BUILD)/eventrouterd $(BUILD)/eventrouterctl $(DESTDIR)$(PREFIX)/bin
+	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1)
+	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5)
+	$(if $(MAN8),install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8)
+	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/eventrouter
+	sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' packaging/systemd/eventrouterd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/eventrouterd.service
+	install -m 644 packaging/eventrouter.ini $(DESTDIR)$(SYSCONFDIR)/eventrouter/eventrouter.ini.sample
+	test -e $(DESTDIR)$(SYSCONFDIR)/eventrouter/eventrouter.ini || \
+	    install -m 640 packaging/eventrouter.ini $(DESTDIR)$(SYSCONFDIR)/eventrouter/eventrouter.ini
+
+dist: ## build/eventrouter-$(VERSION).tar.gz from the last commit
+	@mkdir -p build
+	git archive --format=tar.gz --prefix=eventrouter-$(VERSION)/ -o build/eventrouter-$(VERSION).tar.gz HEAD
+	@echo build/eventrouter-$(VERSION).tar.gz
+
+clean: ## removes build/ (the Kafka jars stay in ~/.m2)
 	rm -rf build
 
-.PHONY: all unit clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
+	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS='
+
+.PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-pipeline \
+        format format-check tidy cppcheck layers lint docs-check install dist clean help
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
