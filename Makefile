@@ -59,6 +59,9 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
 JOBS = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 AGAIN = $(MAKE) --no-print-directory $(JOBS)
 
+# Short lines; make V=1 shows the commands.
+Q := $(if $(V),,@)
+
 all: $(BUILD)/eventrouterd $(BUILD)/eventrouterctl ## both programs, in build/$(MODE)
 
 RULES_SRC := $(wildcard rules/*/*.c)
@@ -73,16 +76,19 @@ $(BUILD)/libadmin.a: $(call objs,$(ADMIN_SRC))
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/eventrouterd: $(call objs,router/main.c) $(BUILD)/librouter.a $(BUILD)/libadmin.a $(BUILD)/librules.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@$(if $(V),,echo "LD $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/eventrouterctl: $(call objs,$(CTL_SRC)) $(BUILD)/librules.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@$(if $(V),,echo "LD $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+	@$(if $(V),,echo "CC $<")
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Files of schemas/ inside the programs: #include "schemas/NAME.inc" gives the bytes, separated by commas.
 SCHEMAS := $(shell find schemas -name '*.json' -o -name '*.jsonl' -o -name '*.yaml' -o -name '*.sql' 2>/dev/null)
@@ -103,7 +109,8 @@ kind_dir = $(if $(filter unit,$(1)),tests,$(1))
 define test_rule
 $(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIBS_$(2)) | $$(GEN)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(PKG_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $$(ALL_LDFLAGS) -o $$@ $$< $(4) $$(LIBS_$(2)) $$(PKG_LIBS) $(5)
+	@$$(if $$(V),,echo "CC $$<")
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(PKG_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $$(ALL_LDFLAGS) -o $$@ $$< $(4) $$(LIBS_$(2)) $$(PKG_LIBS) $(5)
 endef
 FUZZ_DRIVER := $(if $(FUZZ_MAIN),,$(wildcard tests/fuzz/replay.c))
 $(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)),-lcmocka))))
@@ -111,7 +118,8 @@ $(foreach l,rules router admin,$(eval $(call test_rule,fuzz,$(l),fuzz,$(FUZZ_DRI
 $(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,,)))
 $(BUILD)/bench/copy: tests/bench/copy.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS)
+	@$(if $(V),,echo "CC $<")
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS)
 
 found = $(patsubst tests/$(1)/%.c,$(BUILD)/$(call kind_dir,$(1))/%,$(wildcard tests/$(1)/*_$(2).c))
 UNIT := $(call found,unit,test)

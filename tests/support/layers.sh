@@ -2,11 +2,11 @@
 # Who may include what. A row: files (a shell pattern over the path), then an extended regex of what their #include lines may name
 # (without <> or ""). The first row that fits a file counts.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 base='rules/base/'
 libc='(assert|ctype|errno|fcntl|float|grp|inttypes|limits|locale|math|netdb|poll|pthread|pwd|sched|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|termios|time|unistd|dirent|getopt|fnmatch|glob|arpa/inet|net/if|netinet/in|netinet/tcp|sys/[a-z]+)\.h$'
-helpers='(ut[a-z]+|xxhash)\.h$'
+helpers='(ut[a-z]+|xxhash|[a-z]mmintrin|arm_neon)\.h$'
 generated='schemas/.*\.inc$|[a-z_]+\.inc$'
 
 rows=(

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What compilers do not see: sizes, sleeping tests, words and hosts that do not belong here, shell and Python mistakes.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 bad=0
 check() { # title, findings
     [ -z "$2" ] && return
@@ -38,8 +38,8 @@ check 'hosts of package registries, private paths' \
     "$(printf '%s\n' "${own[@]}" | xargs -r grep -HnE 'https?://(repo|registry|deb|proxy|static|files|index|snapshot)[0-9]*\.|/(work|root|home)/' )"
 check 'trailing white space, tabs for indentation in C' \
     "$(printf '%s\n' "${own[@]}" | xargs -r grep -HnE '[ 	]+$' | cut -c1-120; printf '%s\n' "${c[@]}" | xargs -r grep -HnP '^\t' | cut -c1-120)"
-check 'typedef of a struct, names that end in _t' \
-    "$(printf '%s\n' "${c[@]}" | xargs -r grep -HnE '^\s*typedef (struct|union|enum)\b')"
+check 'typedef of a struct, union or enum' \
+    "$(printf '%s\n' "${c[@]}" | xargs -r grep -HnE '^\s*typedef (struct|union|enum)\b[^(]*$')"
 check 'shell' "$(shellcheck -S warning "${sh[@]}" 2>&1)"
 check 'python' "$(for f in "${py[@]}"; do /usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$f" 2>&1 | tail -n 1; done)"
 check 'scripts without the executable bit' "$(for f in "${sh[@]}"; do [ -x "$f" ] || echo "$f"; done)"

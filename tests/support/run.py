@@ -22,6 +22,7 @@ import time
 
 TAP = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*)$")
 PYTEST = re.compile(r"^(\S+\.py::\S.*?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b(.*)$")
+NESTED = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 SKIP = re.compile(r"#\s*SKIP\b:?\s*(.*)", re.IGNORECASE)
 MISSING = re.compile(r"missing|not installed|not found", re.IGNORECASE)
 
@@ -52,9 +53,20 @@ def program_name(command):
     return (tests or stems or [command.split()[0]])[0]
 
 
+def count_nested(result, lines):
+    """A command that is itself a run of this program (make MODE=asan check): its closing line counts."""
+    closing = NESTED.match(lines[-1]) if lines else None
+    if closing:
+        result.passed = int(closing[1])
+        result.failed = [line[len("failed: "):] for line in lines if line.startswith("failed: ")][:int(closing[2])]
+        result.skipped = [line.strip()[len("skipped: "):] for line in lines if line.startswith("     skipped: ")]
+    return closing is not None
+
+
 def count(result, text):
-    seen = False
-    for line in text.splitlines():
+    lines = [line for line in text.splitlines() if line and not line.startswith("make")]
+    seen = count_nested(result, lines)
+    for line in lines if not seen else []:
         tap = TAP.match(line)
         if tap:
             skip = SKIP.search(tap[2])
