@@ -1,6 +1,6 @@
 /* A plan: a change of the rule set, computed and checked against the store, not yet made. All or nothing, one revision.
  *
- *   er_plan_new -> er_plan_put_subscription / ... (any number) -> er_plan_check -> (destinations made) -> er_plan_commit
+ *   er_plan_new -> er_plan_put_subscription / ... (any number) -> (destinations made) -> er_plan_commit
  *
  * Nothing else may change the store between er_plan_new and er_plan_commit (one queue on the main thread sees to that).
  */

@@ -20,7 +20,7 @@ void er_store_close(struct er_store *store);
 
 uint64_t er_store_revision(const struct er_store *store);
 
-/* Rows are borrowed by the callback for the call only. */
+/* Rows are borrowed by the callback for the call only. A callback must not call the function that called it. */
 struct er_store_subscription {
     struct er_str id;
     struct er_str subscriber;
