@@ -124,6 +124,18 @@ enum er_code er_plan_precondition(const struct er_precondition *condition, bool 
     return ER_OK;
 }
 
+enum er_code er_plan_check_put(const struct er_plan_put *put, const char *what, struct er_str id, const uint64_t *revision,
+                               struct er_err *err)
+{
+    if (put->mode == ER_PUT_EXISTING && revision == NULL) {
+        return er_err_set(err, ER_E_NOT_FOUND, "%s %.*s does not exist", what, ER_STR_ARG(id));
+    }
+    if (put->mode == ER_PUT_CREATE && revision != NULL) {
+        return er_err_set(err, ER_E_EXISTS, "%s %.*s exists already; change it with PUT, or choose another id", what, ER_STR_ARG(id));
+    }
+    return er_plan_precondition(put->precondition, revision != NULL, revision == NULL ? 0 : *revision, err);
+}
+
 static int by_id(const void *a, const void *b)
 {
     return er_str_cmp(*(const struct er_str *)a, *(const struct er_str *)b);

@@ -40,23 +40,31 @@ enum er_put_result { ER_PUT_CREATED, ER_PUT_UPDATED, ER_PUT_UNCHANGED };
 enum er_code er_plan_new(struct er_store *store, const struct er_plan_policy *policy, struct er_plan **out, struct er_err *err) ER_MUST_CHECK;
 void er_plan_free(struct er_plan *plan);
 
+/* How a document is to be put, and what that does. */
+struct er_plan_put {
+    enum er_put_mode mode;
+    const struct er_precondition *precondition; /* NULL: none */
+    struct er_str pointer;        /* where the document stands in the request, for problems */
+    struct er_problems *problems; /* NULL: only err */
+    enum er_put_result result;    /* out */
+    struct er_str id;             /* out: the subscription's id, valid until er_plan_free */
+};
+
 /* A rule without id (n = 0) gets one made of its subscriber and a random part. The subscriber is created when nobody made it yet.
- * pointer: where the document stands in the request, for problems. precondition may be NULL.
  * Errors: ER_E_EXISTS, ER_E_NOT_FOUND, ER_E_PRECONDITION, ER_E_RULE_DUPLICATE_ID (same id twice in one plan), ER_E_SUBSCRIBER_TOPIC*, ER_E_NOMEM,
  * ER_E_STORE*; details also in problems. After an error the plan goes on collecting problems, but cannot be committed. */
-enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule, enum er_put_mode mode,
-                                      const struct er_precondition *precondition, struct er_str pointer, struct er_problems *problems,
-                                      enum er_put_result *result, struct er_str *id, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule, struct er_plan_put *put, struct er_err *err) ER_MUST_CHECK;
 enum er_code er_plan_delete_subscription(struct er_plan *plan, struct er_str id, const struct er_precondition *precondition,
                                          struct er_err *err) ER_MUST_CHECK;
 /* Deletes every stored subscription that no er_plan_put_subscription of this plan named. */
 enum er_code er_plan_prune(struct er_plan *plan, struct er_err *err) ER_MUST_CHECK;
 
-/* Reads a subscriber document {"id","topic","partitions","state","description","labels"}; id must be `id`. A subscriber's topic may
- * change only while no other subscriber owns the new one. partitions: 1 to 10000. state "paused": ER_E_SUBSCRIBER_STATE. */
-enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document,
-                                    const struct er_precondition *precondition, struct er_problems *problems,
-                                    enum er_put_result *result, struct er_err *err) ER_MUST_CHECK;
+/* Reads a subscriber document {"id","topic","partitions","state","description","labels"}; its id, if it has one, must be `id`. Absent: topic and
+ * partitions are the policy's for a new subscriber and stay for an old one, description and labels go. A subscriber's topic may
+ * change only while no other subscriber owns the new one. partitions: 1 to 10000. state "paused": ER_E_SUBSCRIBER_STATE.
+ * Errors as above; put->mode is ER_PUT_ANY or another. */
+enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document, struct er_plan_put *put,
+                                    struct er_err *err) ER_MUST_CHECK;
 /* ER_E_IN_USE while subscriptions exist and cascade is false. */
 enum er_code er_plan_delete_subscriber(struct er_plan *plan, struct er_str id, bool cascade, const struct er_precondition *precondition,
                                        struct er_err *err) ER_MUST_CHECK;

@@ -79,6 +79,11 @@ enum er_code er_plan_add_rule(struct er_plan *plan, const struct er_plan_rule *e
 /* RFC 9110 section 13.2.2. ER_E_PRECONDITION. condition may be NULL. */
 enum er_code er_plan_precondition(const struct er_precondition *condition, bool exists, uint64_t revision, struct er_err *err) ER_MUST_CHECK;
 
+/* Mode and precondition of a put of `what` (for the text) with that id; revision is that of the stored one, NULL when there is none.
+ * ER_E_EXISTS, ER_E_NOT_FOUND, ER_E_PRECONDITION. */
+enum er_code er_plan_check_put(const struct er_plan_put *put, const char *what, struct er_str id, const uint64_t *revision,
+                               struct er_err *err) ER_MUST_CHECK;
+
 /* The subscriber as this plan sees it. *out = NULL when neither store nor plan have it. */
 enum er_code er_plan_find_subscriber(struct er_plan *plan, struct er_str id, struct er_plan_subscriber **out, struct er_err *err) ER_MUST_CHECK;
 

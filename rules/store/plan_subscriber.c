@@ -10,13 +10,14 @@
 struct reader {
     struct er_plan *plan;
     struct er_problems *problems; /* may be NULL */
+    struct er_str pointer;
     struct er_plan_subscriber *into; /* a copy: the plan's own is untouched until all is well */
     struct er_err first;             /* the first problem; code ER_OK while there is none */
 };
 
 static void blame(struct reader *reader, enum er_code code, struct er_str member, const char *hint, const char *detail)
 {
-    struct er_str pointer = member.p == NULL ? ER_STR("") : er_pointer_push(reader->plan->arena, ER_STR(""), member);
+    struct er_str pointer = member.p == NULL ? reader->pointer : er_pointer_push(reader->plan->arena, reader->pointer, member);
 
     if (reader->first.code == ER_OK) {
         (void)er_err_set(&reader->first, code, "%s", detail);
@@ -246,6 +247,9 @@ static enum er_code enter(struct er_plan *plan, struct er_plan_subscriber *curre
         *result = ER_PUT_CREATED;
         return er_plan_write_subscriber(plan, wanted, ER_PLAN_CREATE, err);
     }
+    if (current->op != ER_PLAN_KEEP) {
+        return er_err_set(err, ER_E_RULE_DUPLICATE_ID, "subscriber %.*s is named twice in one change", ER_STR_ARG(current->id));
+    }
     *result = same(current, wanted) ? ER_PUT_UNCHANGED : ER_PUT_UPDATED;
     if (*result == ER_PUT_UNCHANGED) {
         return ER_OK;
@@ -260,14 +264,12 @@ static enum er_code enter(struct er_plan *plan, struct er_plan_subscriber *curre
     return er_plan_write_subscriber(plan, current, ER_PLAN_UPDATE, err);
 }
 
-enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document,
-                                    const struct er_precondition *precondition, struct er_problems *problems,
-                                    enum er_put_result *result, struct er_err *err)
+enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document, struct er_plan_put *put,
+                                    struct er_err *err)
 {
     struct er_err why = { .code = ER_OK, .offset = ER_NO_OFFSET };
-    struct reader reader = { .plan = plan, .problems = problems, .first = { .code = ER_OK, .offset = ER_NO_OFFSET } };
+    struct reader reader = { .plan = plan, .problems = put->problems, .pointer = put->pointer, .first = why };
     struct er_plan_subscriber *current;
-    enum er_put_result outcome = ER_PUT_UNCHANGED;
     enum er_code code = er_plan_find_subscriber(plan, id, &current, &why);
 
     if (code == ER_OK) {
@@ -281,22 +283,20 @@ enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, cons
     if (code == ER_OK) {
         read_document(&reader, document);
         if (reader.first.code != ER_OK) {
-            return er_plan_refuse(plan, &reader.first, ER_STR(""), NULL, err); /* in problems already */
+            return er_plan_refuse(plan, &reader.first, put->pointer, NULL, err); /* in problems already */
         }
-        code = er_plan_precondition(precondition, current != NULL, current == NULL ? 0 : current->revision, &why);
+        code = er_plan_check_put(put, "subscriber", id, current == NULL ? NULL : &current->revision, &why);
     }
     if (code == ER_OK) {
-        code = enter(plan, current, reader.into, &outcome, &why);
-    }
-    if (code == ER_E_SUBSCRIBER_TOPIC || code == ER_E_SUBSCRIBER_TOPIC_TAKEN) {
-        return er_plan_refuse(plan, &why, ER_STR("/topic"), problems, err);
+        code = enter(plan, current, reader.into, &put->result, &why);
     }
     if (code != ER_OK) {
-        return er_plan_refuse(plan, &why, ER_STR(""), problems, err);
+        bool topic = code == ER_E_SUBSCRIBER_TOPIC || code == ER_E_SUBSCRIBER_TOPIC_TAKEN;
+
+        return er_plan_refuse(plan, &why, topic ? er_pointer_push(plan->arena, put->pointer, ER_STR("topic")) : put->pointer,
+                              put->problems, err);
     }
-    if (result != NULL) {
-        *result = outcome;
-    }
+    put->id = reader.into->id;
     return ER_OK;
 }
 

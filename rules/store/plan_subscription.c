@@ -91,18 +91,6 @@ static enum er_code write_text(struct er_plan *plan, const struct er_rule *rule,
     return plan->text.failed ? er_err_set(err, ER_E_NOMEM, "out of memory while planning a change") : ER_OK;
 }
 
-static enum er_code check_mode(struct er_str id, enum er_put_mode mode, const struct stored *stored,
-                               const struct er_precondition *precondition, struct er_err *err)
-{
-    if (mode == ER_PUT_EXISTING && !stored->found) {
-        return er_err_set(err, ER_E_NOT_FOUND, "subscription %.*s does not exist", ER_STR_ARG(id));
-    }
-    if (mode == ER_PUT_CREATE && stored->found) {
-        return er_err_set(err, ER_E_EXISTS, "subscription %.*s exists already; change it with PUT, or choose another id", ER_STR_ARG(id));
-    }
-    return er_plan_precondition(precondition, stored->found, stored->revision, err);
-}
-
 /* The rule's subscriber is there or comes into being with it, and has a destination that the rule may use. */
 static enum er_code provide_subscriber(struct er_plan *plan, const struct er_rule *rule, struct er_err *err)
 {
@@ -122,9 +110,9 @@ static enum er_code provide_subscriber(struct er_plan *plan, const struct er_rul
     return code == ER_OK ? er_plan_write_subscriber(plan, subscriber, ER_PLAN_CREATE, err) : code;
 }
 
-/* Everything after the id is known; *member is the part of the document to blame. */
-static enum er_code put(struct er_plan *plan, struct er_rule *rule, enum er_put_mode mode, const struct er_precondition *precondition,
-                        struct er_plan_rule *entry, struct er_err *err)
+/* Everything after the id is known. */
+static enum er_code enter(struct er_plan *plan, struct er_rule *rule, const struct er_plan_put *put, struct er_plan_rule *entry,
+                          struct er_err *err)
 {
     struct stored stored;
     enum er_code code;
@@ -138,7 +126,7 @@ static enum er_code put(struct er_plan *plan, struct er_rule *rule, enum er_put_
         code = look_up(plan, rule->id, er_buf_str(&plan->text), &stored, err);
     }
     if (code == ER_OK) {
-        code = check_mode(rule->id, mode, &stored, precondition, err);
+        code = er_plan_check_put(put, "subscription", rule->id, stored.found ? &stored.revision : NULL, err);
     }
     if (code != ER_OK) {
         return code;
@@ -174,9 +162,7 @@ static struct er_str blame(struct er_plan *plan, enum er_code code, struct er_st
     return pointer;
 }
 
-enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule, enum er_put_mode mode,
-                                      const struct er_precondition *precondition, struct er_str pointer, struct er_problems *problems,
-                                      enum er_put_result *result, struct er_str *id, struct er_err *err)
+enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule, struct er_plan_put *put, struct er_err *err)
 {
     static const enum er_put_result results[ER_PLAN_OPS] = {
         [ER_PLAN_CREATE] = ER_PUT_CREATED, [ER_PLAN_UPDATE] = ER_PUT_UPDATED, [ER_PLAN_KEEP] = ER_PUT_UNCHANGED
@@ -195,18 +181,14 @@ enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule
         }
     }
     if (code == ER_OK) {
-        code = put(plan, with_id != NULL ? with_id : rule, mode, precondition, &entry, &why);
+        code = enter(plan, with_id != NULL ? with_id : rule, put, &entry, &why);
     }
     er_rule_unref(with_id); /* the plan has its own reference */
     if (code != ER_OK) {
-        return er_plan_refuse(plan, &why, blame(plan, code, pointer), problems, err);
+        return er_plan_refuse(plan, &why, blame(plan, code, put->pointer), put->problems, err);
     }
-    if (result != NULL) {
-        *result = results[entry.op];
-    }
-    if (id != NULL) {
-        *id = entry.id;
-    }
+    put->result = results[entry.op];
+    put->id = entry.id;
     return ER_OK;
 }
 
