@@ -129,14 +129,14 @@ MOCK := $(call found,mock,test)
 FUZZ := $(call found,fuzz,fuzz)
 BENCH := $(call found,bench,bench)
 ORACLE := $(wildcard tests/oracle/*_test.py)
-INTEGRATION := $(wildcard tests/integration/test_*.py)
 
 RUN_TESTS = $(PYTHON) tests/support/run.py --logs build/test-logs/$(MODE) --prefix "$(RUN_PREFIX)"
 SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) -- replay $(REPLAY) -- \
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
                oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
-SUITES_INTEGRATION = integration:serial $(foreach t,$(INTEGRATION),"tests/integration/run.sh $(BUILD) $(t)")
+PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs $(BUILD)
+SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
 TESTS_C := $(UNIT) $(GOLDEN) $(REPLAY) $(MOCK) $(FUZZ)
 
 demo: ## installs what is missing, builds, runs eventrouterd --demo (DEMO_ARGS="--demo-seconds 10")
@@ -147,7 +147,7 @@ demo: ## installs what is missing, builds, runs eventrouterd --demo (DEMO_ARGS="
 test: ## installs what is missing, builds, runs every test; last line: N passed, N failed
 	@tests/support/setup.sh build test
 	@$(AGAIN) all tests
-	@$(RUN_TESTS) $(SUITES_CHECK) -- $(SUITES_MOCK) -- $(SUITES_INTEGRATION)
+	@$(RUN_TESTS) --timeout 1500 $(SUITES_CHECK) -- $(SUITES_MOCK) -- $(SUITES_INTEGRATION)
 
 tests: $(TESTS_C)
 
@@ -162,7 +162,7 @@ check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
 	@$(RUN_TESTS) $(SUITES_MOCK)
 
 check-integration: all ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
-	@$(RUN_TESTS) $(if $(TESTS),integration:serial $(foreach t,$(TESTS),"tests/integration/run.sh $(BUILD) $(t)"),$(SUITES_INTEGRATION))
+	@$(RUN_TESTS) --timeout 1500 $(SUITES_INTEGRATION)
 
 valgrind: all $(UNIT) $(REPLAY) ## unit and replay tests under valgrind
 	@$(PYTHON) tests/support/run.py --logs build/test-logs/valgrind \

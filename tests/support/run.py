@@ -47,6 +47,8 @@ class Result:
 
 def program_name(command):
     """Last path-like word that tells commands of a suite apart."""
+    if command.startswith("make "):
+        return re.sub(r"[^A-Za-z0-9._=-]+", "-", command)
     words = [w for w in shlex.split(command) if "/" in w and not w.startswith("-")]
     stems = [os.path.splitext(os.path.basename(w))[0] for w in words]
     tests = [s for s in stems if s.startswith("test_") or s.endswith(("_test", "_fuzz", "_bench"))]

@@ -1,0 +1,135 @@
+"""Destinations: made explicitly, dead ones hold nobody back, refused ones are refused."""
+import json
+import random
+
+import pytest
+from rig import Load, Record, assert_balance, until
+from small import event
+
+
+@pytest.mark.deadline(240)
+def test_deleted_topic_holds_nobody_back(kafka, router):
+    one = router()
+    kafka.create(one.raw, 2)
+    one.start()
+    one.apply([{"id": n, "subscriber": n} for n in ("alive", "dying")])
+    records = kafka.produce(one.raw, [event(n) for n in range(300)])
+    one.settle(300)
+    assert len(kafka.read(one.topic("dying"))) == 300
+    kafka.delete(one.topic("dying"))
+    load = Load(kafka, one.raw, 2, event, 500).start()
+    until(lambda: one.balance()["dead_lettered"] > 0 or kafka.partitions(one.topic("dying")) > 0, 60, "an outcome for copies of a deleted topic")
+    # The first probe makes the topic again, and copies arrive there.
+    until(lambda: kafka.partitions(one.topic("dying")) == 1 and len(kafka.read(one.topic("dying"))) > 100, 90, "the topic made again")
+    late = load.stop()
+    balance = one.settle(len(records) + len(late))
+    assert len(kafka.read(one.topic("alive"))) == len(records) + len(late)
+    letters = kafka.read(one.dead)
+    dead, delivered = {r.source[1:] for r in letters}, {r.source[1:] for r in kafka.read(one.topic("dying"))}
+    assert not dead & delivered, "delivered and dead-lettered"
+    assert dead | delivered == {(r.partition, r.offset) for r in late}
+    assert balance["dead_lettered"] == len(dead)
+    for letter in letters:
+        assert letter.header("eventrouter-error-stage") == "produce"
+        assert letter.header("eventrouter-error-code") == "E602", letter
+        assert letter.header("eventrouter-subscriber") == "dying"
+        assert letter.header("eventrouter-subscription") == "dying"
+        assert letter.header("eventrouter-error-message")
+    assert one.terminate() == 0
+
+
+@pytest.mark.deadline(180)
+def test_foreign_topic_is_not_made_again(kafka, router):
+    """A topic that the router did not make stays deleted; its copies are dead letters."""
+    one = router()
+    kafka.create(one.raw, 1)
+    kafka.create(one.topic("theirs"), 1)
+    one.start()
+    one.apply([{"id": n, "subscriber": n} for n in ("alive", "theirs")])
+    kafka.produce(one.raw, [event(0)])
+    one.settle(1)
+    assert len(kafka.read(one.topic("theirs"))) == 1
+    kafka.delete(one.topic("theirs"))
+    kafka.produce(one.raw, [event(n) for n in range(1, 101)])
+    balance = one.settle(101, 60)
+    assert balance["dead_lettered"] == 100
+    assert len(kafka.read(one.topic("alive"))) == 101
+    assert kafka.partitions(one.topic("theirs")) == 0
+    kafka.create(one.topic("theirs"), 1)
+
+    def arrives():
+        kafka.produce(one.raw, [event(7)])
+        return kafka.read(one.topic("theirs"))
+
+    until(arrives, 60, "copy after the owner made the topic again")
+    assert one.terminate() == 0
+
+
+def test_record_too_large_for_one_destination(kafka, router):
+    one = router()
+    kafka.create(one.raw, 1)
+    kafka.create(one.topic("small"), 1, max_message_bytes=2000)
+    one.start()
+    one.apply([{"id": n, "subscriber": n} for n in ("small", "large")])
+    noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=6000))  # does not compress below the limit
+    big = Record(json.dumps({"type": "x", "text": noise}).encode(), b"big")
+    records = kafka.produce(one.raw, [event(0), big, event(1)])
+    balance = one.settle(3)
+    assert balance["dead_lettered"] == 1 and balance["routed"] == 2
+    assert [r.value for r in kafka.read(one.topic("large"))] == [r.value for r in records]
+    assert [r.value for r in kafka.read(one.topic("small"))] == [records[0].value, records[2].value]
+    letters = kafka.read(one.dead)
+    assert [(r.value, r.header("eventrouter-error-code"), r.header("eventrouter-subscriber")) for r in letters] == [(big.value, "E604", "small")]
+    assert_balance(balance)
+
+
+def test_illegal_destinations_are_refused(kafka, router):
+    one = router(unmatched__topic="none.matched")
+    kafka.create(one.raw, 1)
+    kafka.create("none.matched", 1)
+    one.start()
+    one.apply([{"id": "first", "subscriber": "first"}])
+    for topic, code in [(one.raw, "E220"), (one.dead, "E220"), ("none.matched", "E220"), ("__consumer_offsets", "E220"), ("a b", "E220"),
+                        ("x" * 250, "E220"), (".", "E220"), (one.topic("first"), "E221")]:
+        answer = one.admin("PUT", "/v1/subscribers/other", {"id": "other", "topic": topic})
+        assert answer.status == 422 and code in answer.codes, (topic, answer)
+    assert one.admin("GET", "/v1/subscribers/other").status == 404
+    kafka.produce(one.raw, [Record(b'{"type":"x"}')])
+    one.settle(1)
+
+
+def test_partitions_and_template(kafka, router):
+    one = router(destinations__partitions=3)
+    kafka.create(one.raw, 1)
+    one.start()
+    one.apply([{"id": "s", "subscriber": "s"}])
+    assert kafka.partitions(one.topic("s")) == 3
+    one.must("PUT", "/v1/subscribers/five", {"id": "five", "partitions": 5, "topic": f"{one.prefix}.other.name"})
+    one.must("POST", "/v1/subscriptions", {"id": "five", "subscriber": "five"})
+    assert kafka.partitions(f"{one.prefix}.other.name") == 5
+    assert kafka.partitions(one.dead) == 1
+    for topic in (one.dead, f"{one.prefix}.other.name"):
+        config = kafka_config(kafka, topic)
+        assert config["message.timestamp.type"] == "CreateTime"
+
+
+def kafka_config(kafka, topic):
+    from confluent_kafka.admin import ConfigResource
+    resource = ConfigResource("topic", topic)
+    found = kafka.admin.describe_configs([resource])[resource].result(20)
+    return {name: entry.value for name, entry in found.items()}
+
+
+def test_create_off_wants_existing_topics(kafka, router):
+    one = router(destinations__create="false")
+    kafka.create(one.raw, 1)
+    kafka.create(one.dead, 1)
+    kafka.create(one.topic("here"), 1)
+    one.start()
+    assert one.admin("POST", "/v1/subscriptions", {"id": "here", "subscriber": "here"}).status == 201
+    answer = one.admin("POST", "/v1/subscriptions", {"id": "gone", "subscriber": "gone"})
+    assert answer.status == 422 and answer.codes == ["E602"], answer
+    assert one.admin("GET", "/v1/subscriptions/gone").status == 404
+    assert kafka.partitions(one.topic("gone")) == 0
+    kafka.produce(one.raw, [event(0)])
+    assert one.settle(1)["routed"] == 1
