@@ -1,0 +1,393 @@
+#include "router/destinations.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "router/clock.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#include <uthash.h>
+
+enum state { UNKNOWN, READY, BROKEN };
+
+enum {
+    JOB_BUDGET_MS = 5000,
+    RETRY_FIRST_MS = 1000,
+    RETRY_LAST_MS = 60000,
+};
+
+/* One topic. Service topics have a key that no subscriber can have. */
+struct entry {
+    struct er_str key; /* subscriber id, owned bytes behind the struct */
+    bool service;
+    char *topic; /* owned */
+    int32_t partitions;
+    bool create; /* make it when it is missing */
+    enum state state;
+    char text[160];
+    uint64_t retry_ms;     /* when to look again, if broken */
+    uint32_t retry_after;  /* the next step of the back-off */
+    bool asked;            /* in the job that is under way */
+    uint64_t generation;   /* answers for an older topic of the same subscriber are dropped */
+    UT_hash_handle hh;
+};
+
+struct er_destinations {
+    struct er_destinations_options options;
+    struct entry *table;
+    struct er_topics_job *job; /* under way, or NULL */
+    bool started;
+    uint64_t generation;
+    bool no_memory; /* a job could not be made: again at the next tick */
+};
+
+/* What a job's item needs to find its entry again. */
+struct ask {
+    struct er_topics_job job;
+    struct er_destinations *owner;
+    struct er_topic *items;
+    struct ask_key {
+        char *key;
+        size_t n;
+        uint64_t generation;
+    } *keys;
+};
+
+static struct entry *find(const struct er_destinations *destinations, struct er_str key)
+{
+    struct entry *entry;
+
+    HASH_FIND(hh, destinations->table, key.p, key.n, entry);
+    return entry;
+}
+
+static char *copy_of(struct er_str s)
+{
+    char *p = malloc(s.n + 1);
+
+    if (p == NULL)
+        return NULL;
+    if (s.n > 0)
+        memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    return p;
+}
+
+static void entry_free(struct er_destinations *destinations, struct entry *entry)
+{
+    HASH_DEL(destinations->table, entry);
+    free(entry->topic);
+    free(entry);
+}
+
+/* Finds or makes the entry and gives it this topic. NULL without memory (then there is no entry). */
+static struct entry *put(struct er_destinations *destinations, struct er_str key, struct er_str topic, int32_t partitions)
+{
+    struct entry *entry = find(destinations, key);
+    char *name = copy_of(topic);
+
+    if (entry == NULL && name != NULL) {
+        entry = calloc(1, sizeof *entry + key.n);
+        if (entry != NULL) {
+            char *bytes = (char *)(entry + 1);
+
+            memcpy(bytes, key.p, key.n);
+            entry->key = (struct er_str){ bytes, key.n };
+            HASH_ADD_KEYPTR(hh, destinations->table, entry->key.p, entry->key.n, entry);
+        }
+    }
+    if (entry == NULL || name == NULL) {
+        if (entry != NULL)
+            entry_free(destinations, entry);
+        free(name);
+        return NULL;
+    }
+    free(entry->topic);
+    entry->topic = name;
+    entry->partitions = partitions;
+    entry->generation = ++destinations->generation;
+    entry->state = UNKNOWN;
+    entry->asked = false;
+    entry->retry_after = RETRY_FIRST_MS;
+    return entry;
+}
+
+enum er_code er_destinations_new(const struct er_destinations_options *options, struct er_destinations **out, struct er_err *err)
+{
+    struct er_destinations *destinations = calloc(1, sizeof *destinations);
+
+    if (destinations == NULL)
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    destinations->options = *options;
+    *out = destinations;
+    return ER_OK;
+}
+
+void er_destinations_free(struct er_destinations *destinations)
+{
+    struct entry *entry, *next;
+
+    if (destinations == NULL)
+        return;
+    HASH_ITER(hh, destinations->table, entry, next)
+        entry_free(destinations, entry);
+    free(destinations);
+}
+
+static void ask_free(struct ask *ask)
+{
+    if (ask == NULL)
+        return;
+    for (size_t i = 0; ask->keys != NULL && i < ask->job.n; i++)
+        free(ask->keys[i].key);
+    for (size_t i = 0; ask->items != NULL && i < ask->job.n; i++) {
+        union {
+            const char *shown;
+            char *owned;
+        } name = { ask->items[i].name };
+
+        free(name.owned);
+    }
+    free(ask->keys);
+    free(ask->items);
+    free(ask);
+}
+
+static void take_ready(struct er_destinations *destinations, struct entry *entry, const struct er_topic *item)
+{
+    struct er_err err;
+
+    if (entry->state == BROKEN)
+        er_log_write(destinations->options.log, ER_LOG_INFO, ER_LM("topic exists again"), ER_LF("topic", entry->topic));
+    if (item->created)
+        er_log_write(destinations->options.log, ER_LOG_INFO, ER_LM("topic made"), ER_LF("topic", entry->topic),
+                     ER_LFI("partitions", entry->partitions));
+    entry->state = READY;
+    entry->text[0] = '\0';
+    entry->retry_after = RETRY_FIRST_MS;
+    if (item->created && !entry->service && er_store_set_topic_created(destinations->options.store, entry->key, &err) != ER_OK)
+        er_log_write(destinations->options.log, ER_LOG_WARN, ER_LM("store cannot remember who made a topic"), ER_LF("error", err.text));
+}
+
+static void take_broken(struct er_destinations *destinations, struct entry *entry, const struct er_topic *item)
+{
+    if (entry->state != BROKEN)
+        er_log_write(destinations->options.log, ER_LOG_WARN, ER_LM("topic is not usable"), ER_LF("topic", entry->topic),
+                     ER_LF("code", er_code_name(item->code)), ER_LF("error", item->text));
+    entry->state = BROKEN;
+    snprintf(entry->text, sizeof entry->text, "%s", item->text);
+    entry->retry_ms = er_clock_ms() + entry->retry_after;
+    entry->retry_after = entry->retry_after * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : entry->retry_after * 2;
+}
+
+/* Without a broker nothing was learnt about an entry that has not been looked at yet. */
+static void job_done(void *arg, struct er_topics_job *job)
+{
+    struct ask *ask = arg;
+    struct er_destinations *destinations = ask->owner;
+    bool stopping = false;
+
+    for (size_t i = 0; i < job->n; i++) {
+        struct entry *entry = find(destinations, (struct er_str){ ask->keys[i].key, ask->keys[i].n });
+
+        stopping |= job->items[i].code == ER_E_UNAVAILABLE;
+        if (entry == NULL || entry->generation != ask->keys[i].generation)
+            continue;
+        entry->asked = false;
+        if (job->items[i].code == ER_OK)
+            take_ready(destinations, entry, &job->items[i]);
+        else if (job->reached && job->items[i].code != ER_E_UNAVAILABLE)
+            take_broken(destinations, entry, &job->items[i]);
+        else if (entry->state == UNKNOWN)
+            snprintf(entry->text, sizeof entry->text, "%s", job->items[i].text);
+        else
+            entry->retry_ms = er_clock_ms() + entry->retry_after;
+    }
+    if (job->reached && !stopping)
+        destinations->started = true;
+    destinations->job = NULL;
+    ask_free(ask);
+}
+
+static bool is_due(const struct entry *entry, uint64_t now_ms)
+{
+    return !entry->asked && (entry->state == UNKNOWN || (entry->state == BROKEN && now_ms >= entry->retry_ms));
+}
+
+/* One job for everything that is due. */
+static bool submit_due(struct er_destinations *destinations, uint64_t now_ms)
+{
+    struct ask *ask = calloc(1, sizeof *ask);
+    struct entry *entry, *next;
+    size_t n = HASH_COUNT(destinations->table);
+
+    if (ask == NULL)
+        return false;
+    ask->owner = destinations;
+    ask->items = calloc(n + 1, sizeof *ask->items);
+    ask->keys = calloc(n + 1, sizeof *ask->keys);
+    if (ask->items == NULL || ask->keys == NULL)
+        goto fail;
+    HASH_ITER(hh, destinations->table, entry, next) {
+        struct er_topic *item = &ask->items[ask->job.n];
+        struct ask_key *key = &ask->keys[ask->job.n];
+
+        if (!is_due(entry, now_ms))
+            continue;
+        ask->job.n++;
+        key->n = entry->key.n;
+        key->generation = entry->generation;
+        key->key = copy_of(entry->key);
+        item->name = copy_of(er_str_of(entry->topic));
+        item->partitions = entry->partitions;
+        item->create = entry->create && destinations->options.config->destination_create;
+        if (key->key == NULL || item->name == NULL)
+            goto fail;
+    }
+    if (ask->job.n == 0) {
+        ask_free(ask);
+        return true;
+    }
+    HASH_ITER(hh, destinations->table, entry, next)
+        entry->asked |= is_due(entry, now_ms);
+    ask->job.items = ask->items;
+    ask->job.budget_ms = JOB_BUDGET_MS;
+    ask->job.done = job_done;
+    ask->job.arg = ask;
+    destinations->job = &ask->job;
+    destinations->options.submit(destinations->options.ctx, &ask->job);
+    return true;
+fail:
+    ask_free(ask);
+    return false;
+}
+
+struct load {
+    struct er_destinations *destinations;
+    bool failed;
+};
+
+static bool load_subscriber(void *ctx, const struct er_store_subscriber *row)
+{
+    struct load *load = ctx;
+    struct entry *entry = put(load->destinations, row->id, row->topic, row->partitions);
+
+    load->failed = entry == NULL;
+    if (entry != NULL)
+        entry->create = row->topic_created;
+    return entry != NULL;
+}
+
+static bool put_service(struct er_destinations *destinations, const char *key, const char *topic)
+{
+    struct entry *entry;
+
+    if (topic[0] == '\0')
+        return true;
+    entry = put(destinations, er_str_of(key), er_str_of(topic), 1);
+    if (entry == NULL)
+        return false;
+    entry->service = true;
+    entry->create = true;
+    return true;
+}
+
+enum er_code er_destinations_start(struct er_destinations *destinations, struct er_err *err)
+{
+    struct load load = { .destinations = destinations };
+    enum er_code code =
+        er_store_each_subscriber(destinations->options.store, (struct er_str){ NULL, 0 }, load_subscriber, &load, err);
+
+    if (code != ER_OK)
+        return code;
+    /* '*' is not allowed in the id of a subscriber */
+    if (load.failed || !put_service(destinations, "*dead-letter", destinations->options.config->dead_letter_topic) ||
+        !put_service(destinations, "*unmatched", destinations->options.config->unmatched_topic) || !submit_due(destinations, er_clock_ms()))
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    return ER_OK;
+}
+
+void er_destinations_tick(struct er_destinations *destinations, uint64_t now_ms)
+{
+    if (destinations->job == NULL && !submit_due(destinations, now_ms))
+        er_log_write(destinations->options.log, ER_LOG_WARN, ER_LM("no memory to look at topics; trying again"));
+}
+
+bool er_destinations_started(const struct er_destinations *destinations)
+{
+    return destinations->started;
+}
+
+bool er_destinations_service_ready(const struct er_destinations *destinations, char *text, size_t size)
+{
+    static const char *const keys[] = { "*dead-letter", "*unmatched" };
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct entry *entry = find(destinations, er_str_of(keys[i]));
+
+        if (entry != NULL && entry->state != READY) {
+            snprintf(text, size, "topic %s: %s", entry->topic, entry->text[0] == '\0' ? "not looked at yet" : entry->text);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool er_destinations_ready(const struct er_destinations *destinations, struct er_str subscriber, struct er_str topic)
+{
+    const struct entry *entry = find(destinations, subscriber);
+
+    return entry != NULL && entry->state == READY && er_str_eq(er_str_of(entry->topic), topic);
+}
+
+void er_destinations_put(struct er_destinations *destinations, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created)
+{
+    struct entry *entry = find(destinations, subscriber);
+
+    if (entry == NULL || !er_str_eq(er_str_of(entry->topic), topic))
+        entry = put(destinations, subscriber, topic, partitions);
+    if (entry == NULL)
+        return;
+    entry->state = READY;
+    entry->text[0] = '\0';
+    entry->create |= created;
+    entry->retry_after = RETRY_FIRST_MS;
+}
+
+void er_destinations_remove(struct er_destinations *destinations, struct er_str subscriber)
+{
+    struct entry *entry = find(destinations, subscriber);
+
+    if (entry != NULL && !entry->service)
+        entry_free(destinations, entry);
+}
+
+void er_destinations_report(struct er_destinations *destinations, struct er_str topic)
+{
+    struct entry *entry, *next;
+
+    HASH_ITER(hh, destinations->table, entry, next) {
+        if (!er_str_eq(er_str_of(entry->topic), topic) || entry->state != READY)
+            continue;
+        entry->state = BROKEN;
+        snprintf(entry->text, sizeof entry->text, "the broker refused a copy");
+        entry->retry_ms = er_clock_ms();
+    }
+}
+
+void er_destinations_each(const struct er_destinations *destinations, er_destination_cb *cb, void *ctx)
+{
+    struct entry *entry, *next;
+
+    HASH_ITER(hh, destinations->table, entry, next) {
+        struct er_destination_view view = {
+            .subscriber = entry->service ? (struct er_str){ "", 0 } : entry->key,
+            .topic = entry->topic,
+            .ready = entry->state == READY,
+            .text = entry->text,
+        };
+
+        cb(ctx, &view);
+    }
+}
+#pragma GCC diagnostic pop

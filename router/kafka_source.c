@@ -1,0 +1,682 @@
+#include "router/kafka_source.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "router/clock.h"
+#include "router/kafka_conf.h"
+
+enum {
+    COMMITTED_MS = 2000, /* to ask for committed offsets, which only lag needs */
+    CLOSE_SLICE_MS = 50,
+};
+
+/* One assigned partition; its place in the array is the index that the worker sees. */
+struct slot {
+    char *topic; /* owned; NULL = free */
+    int32_t partition;
+    bool leaving;             /* revoked or lost: deliver nothing more */
+    const rd_kafka_topic_t *rkt; /* of its messages; learnt from the first one */
+    rd_kafka_queue_t *queue;  /* keeps rkt alive */
+    int64_t position;         /* mutex */
+};
+
+struct er_kafka_source {
+    const struct er_config *config;
+    struct er_log *log;
+    struct er_kafka_handle handle;
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *data;
+    bool cooperative;
+    bool closing;
+
+    /* the rebalance under way */
+    enum er_rebalance pending;
+    rd_kafka_topic_partition_list_t *list; /* as librdkafka gave it; NULL = none */
+    bool told;                             /* the worker knows */
+    struct er_source_partition *partitions; /* what the worker was told */
+    size_t n_partitions;
+
+    struct slot *slots; /* mutex for changes and for readers on other threads */
+    size_t n_slots;
+    size_t last_slot; /* of the last message */
+    rd_kafka_message_t **messages;
+    size_t messages_capacity;
+    struct er_header *headers; /* of the records of the last poll */
+    size_t headers_capacity;
+    struct er_header *again; /* of the last call of record */
+    size_t again_capacity;
+
+    pthread_mutex_t mutex;
+    struct er_kafka_source_state state; /* mutex */
+};
+
+static int to_ms(int64_t ns)
+{
+    int64_t ms = (ns + 999999) / 1000000;
+
+    return ms < 0 ? 0 : ms > 60000 ? 60000 : (int)ms;
+}
+
+static void set_joined(struct er_kafka_source *source, bool joined)
+{
+    pthread_mutex_lock(&source->mutex);
+    source->state.joined = joined;
+    pthread_mutex_unlock(&source->mutex);
+}
+
+static void set_failed(struct er_kafka_source *source, const char *text)
+{
+    pthread_mutex_lock(&source->mutex);
+    if (!source->state.failed)
+        er_log_write(source->log, ER_LOG_ERROR, ER_LM("consumer failed"), ER_LFI("worker", source->handle.worker), ER_LF("error", text));
+    source->state.failed = true;
+    source->state.joined = false;
+    snprintf(source->state.text, sizeof source->state.text, "consumer failed: %s", text);
+    pthread_mutex_unlock(&source->mutex);
+}
+
+static void take_error(struct er_kafka_source *source, rd_kafka_resp_err_t error, const char *text)
+{
+    char why[512];
+
+    if (error == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_fatal_error(source->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)rd_kafka_fatal_error(source->rk, why, sizeof why);
+        set_failed(source, why);
+        return;
+    }
+    er_log_write(source->log, ER_LOG_WARN, ER_LM("consumer error, retrying"), ER_LFI("worker", source->handle.worker),
+                 ER_LF("code", rd_kafka_err2name(error)), ER_LF("error", text == NULL ? rd_kafka_err2str(error) : text));
+    if (error == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED)
+        set_joined(source, false);
+}
+
+/* Answers librdkafka's question. */
+static void apply(struct er_kafka_source *source, enum er_rebalance kind, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_error_t *error = NULL;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (source->cooperative && kind == ER_REBALANCE_ASSIGNED)
+        error = rd_kafka_incremental_assign(source->rk, list);
+    else if (source->cooperative)
+        error = rd_kafka_incremental_unassign(source->rk, list);
+    else
+        code = rd_kafka_assign(source->rk, kind == ER_REBALANCE_ASSIGNED ? list : NULL);
+    if (error != NULL) {
+        take_error(source, rd_kafka_error_code(error), rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        take_error(source, code, NULL);
+    }
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct er_kafka_source *source = ((struct er_kafka_handle *)opaque)->owner;
+    const char *protocol = rd_kafka_rebalance_protocol(rk);
+    enum er_rebalance kind = ER_REBALANCE_ASSIGNED;
+
+    source->cooperative = protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+    if (error != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+        kind = rd_kafka_assignment_lost(rk) ? ER_REBALANCE_LOST : ER_REBALANCE_REVOKED;
+    if (error != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+        take_error(source, error, NULL);
+    set_joined(source, kind != ER_REBALANCE_LOST);
+    er_log_write(source->log, ER_LOG_INFO, ER_LM("rebalance"), ER_LFI("worker", source->handle.worker),
+                 ER_LF("event", kind == ER_REBALANCE_ASSIGNED ? "assigned" : kind == ER_REBALANCE_LOST ? "lost" : "revoked"),
+                 ER_LFI("partitions", list->cnt));
+    if (source->closing || list->cnt == 0) {
+        apply(source, kind, list);
+        return;
+    }
+    source->list = rd_kafka_topic_partition_list_copy(list);
+    source->pending = kind;
+    source->told = false;
+}
+
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct er_kafka_source *source = ((struct er_kafka_handle *)opaque)->owner;
+
+    (void)rk;
+    (void)list;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET)
+        er_log_write(source->log, ER_LOG_WARN, ER_LM("offset commit failed, repeated later"), ER_LFI("worker", source->handle.worker),
+                     ER_LF("error", rd_kafka_err2str(error)));
+}
+
+static struct slot *slot_find(struct er_kafka_source *source, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < source->n_slots; i++) {
+        struct slot *slot = &source->slots[i];
+
+        if (slot->topic != NULL && slot->partition == partition && strcmp(slot->topic, topic) == 0)
+            return slot;
+    }
+    return NULL;
+}
+
+static struct slot *slot_free_one(struct er_kafka_source *source)
+{
+    struct slot *slots;
+
+    for (size_t i = 0; i < source->n_slots; i++) {
+        if (source->slots[i].topic == NULL)
+            return &source->slots[i];
+    }
+    slots = realloc(source->slots, (source->n_slots * 2 + 8) * sizeof *slots);
+    if (slots == NULL)
+        return NULL;
+    memset(slots + source->n_slots, 0, (source->n_slots + 8) * sizeof *slots);
+    source->slots = slots;
+    source->n_slots = source->n_slots * 2 + 8;
+    return slot_free_one(source);
+}
+
+static struct slot *slot_take(struct er_kafka_source *source, const char *topic, int32_t partition)
+{
+    struct slot *slot = slot_find(source, topic, partition);
+    char *name;
+
+    if (slot != NULL)
+        return slot;
+    name = strdup(topic);
+    pthread_mutex_lock(&source->mutex);
+    slot = name == NULL ? NULL : slot_free_one(source);
+    if (slot != NULL)
+        *slot = (struct slot){ .topic = name, .partition = partition, .position = -1 };
+    else
+        free(name);
+    pthread_mutex_unlock(&source->mutex);
+    return slot;
+}
+
+static void slot_drop(struct er_kafka_source *source, struct slot *slot)
+{
+    rd_kafka_queue_t *queue = slot->queue;
+
+    pthread_mutex_lock(&source->mutex);
+    free(slot->topic);
+    *slot = (struct slot){ .topic = NULL };
+    pthread_mutex_unlock(&source->mutex);
+    if (queue != NULL) {
+        rd_kafka_queue_forward(queue, NULL);
+        rd_kafka_queue_destroy(queue);
+    }
+}
+
+/* Turns librdkafka's list into slots and the worker's event. False without memory: again at the next poll. */
+static bool prepare_event(struct er_kafka_source *source)
+{
+    size_t n = (size_t)source->list->cnt;
+    struct er_source_partition *partitions = realloc(source->partitions, (n + 1) * sizeof *partitions);
+    size_t filled = 0;
+
+    if (partitions == NULL)
+        return false;
+    source->partitions = partitions;
+    for (size_t i = 0; i < n; i++) {
+        const rd_kafka_topic_partition_t *item = &source->list->elems[i];
+        struct slot *slot = source->pending == ER_REBALANCE_ASSIGNED ? slot_take(source, item->topic, item->partition) :
+                                                                       slot_find(source, item->topic, item->partition);
+
+        if (slot == NULL && source->pending == ER_REBALANCE_ASSIGNED)
+            return false;
+        if (slot == NULL)
+            continue;
+        slot->leaving = source->pending != ER_REBALANCE_ASSIGNED;
+        partitions[filled++] = (struct er_source_partition){ er_str_of(slot->topic), slot->partition, (uint32_t)(slot - source->slots) };
+    }
+    source->n_partitions = filled;
+    return true;
+}
+
+static void tell(struct er_kafka_source *source, struct er_source_event *event)
+{
+    bool now_lost = source->pending == ER_REBALANCE_REVOKED && rd_kafka_assignment_lost(source->rk);
+
+    if (now_lost) {
+        source->pending = ER_REBALANCE_LOST;
+        set_joined(source, false);
+    }
+    if (source->told && !now_lost)
+        return;
+    if (!source->told && !prepare_event(source))
+        return;
+    source->told = true;
+    event->kind = source->pending;
+    event->partitions = source->partitions;
+    event->n = source->n_partitions;
+}
+
+/* For lag only: where the group stands, before the first record comes. */
+static void learn_positions(struct er_kafka_source *source)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(source->list);
+
+    if (rd_kafka_committed(source->rk, list, COMMITTED_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        for (int i = 0; i < list->cnt; i++) {
+            struct slot *slot = slot_find(source, list->elems[i].topic, list->elems[i].partition);
+
+            pthread_mutex_lock(&source->mutex);
+            if (slot != NULL && list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].offset >= 0)
+                slot->position = list->elems[i].offset;
+            pthread_mutex_unlock(&source->mutex);
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void rebalance_done(void *ctx)
+{
+    struct er_kafka_source *source = ctx;
+
+    if (source->list == NULL)
+        return;
+    if (source->pending == ER_REBALANCE_ASSIGNED) {
+        learn_positions(source);
+        /* before the assignment starts fetching: nothing may get into the consumer's own queue */
+        for (int i = 0; i < source->list->cnt; i++) {
+            struct slot *slot = slot_find(source, source->list->elems[i].topic, source->list->elems[i].partition);
+
+            if (slot == NULL)
+                continue;
+            if (slot->queue == NULL)
+                slot->queue = rd_kafka_queue_get_partition(source->rk, slot->topic, slot->partition);
+            if (slot->queue != NULL)
+                rd_kafka_queue_forward(slot->queue, source->data);
+        }
+    }
+    apply(source, source->pending, source->list);
+    for (int i = 0; source->pending != ER_REBALANCE_ASSIGNED && i < source->list->cnt; i++) {
+        struct slot *slot = slot_find(source, source->list->elems[i].topic, source->list->elems[i].partition);
+
+        if (slot != NULL)
+            slot_drop(source, slot);
+    }
+    rd_kafka_topic_partition_list_destroy(source->list);
+    source->list = NULL;
+    source->pending = ER_REBALANCE_NONE;
+}
+
+/* The slot of a message, or NULL when its partition is not (or no longer) ours. Messages come in runs of one partition. */
+static struct slot *slot_of(struct er_kafka_source *source, const rd_kafka_message_t *message)
+{
+    struct slot *slot = source->last_slot < source->n_slots ? &source->slots[source->last_slot] : NULL;
+
+    if (slot == NULL || slot->topic == NULL || slot->rkt != message->rkt || slot->partition != message->partition) {
+        slot = slot_find(source, rd_kafka_topic_name(message->rkt), message->partition);
+        if (slot == NULL)
+            return NULL;
+        slot->rkt = message->rkt;
+        source->last_slot = (size_t)(slot - source->slots);
+    }
+    return slot->leaving ? NULL : slot;
+}
+
+static void *grow(void *items, size_t *capacity, size_t need, size_t size)
+{
+    size_t n = *capacity < 16 ? 16 : *capacity;
+    void *p;
+
+    if (need <= *capacity)
+        return items;
+    while (n < need)
+        n *= 2;
+    p = realloc(items, n * size);
+    if (p != NULL)
+        *capacity = n;
+    return p;
+}
+
+/* Appends the headers of the message to *headers from *at on. False without memory. */
+static bool read_headers(const rd_kafka_message_t *message, struct er_header **headers, size_t *capacity, size_t *at)
+{
+    rd_kafka_headers_t *list = NULL;
+    size_t n;
+
+    if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    n = rd_kafka_header_cnt(list);
+    if (*at + n > *capacity) {
+        struct er_header *p = grow(*headers, capacity, *at + n, sizeof *p);
+
+        if (p == NULL)
+            return false;
+        *headers = p;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = "";
+        const void *value = NULL;
+        size_t size = 0;
+
+        if (rd_kafka_header_get_all(list, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            break;
+        (*headers)[(*at)++] = (struct er_header){ er_str_of(name), { value, value == NULL ? 0 : size }, value == NULL };
+    }
+    return true;
+}
+
+static void fill(struct er_record *record, rd_kafka_message_t *message, const struct slot *slot)
+{
+    rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    int64_t timestamp = rd_kafka_message_timestamp(message, &type);
+
+    record->topic = slot != NULL ? er_str_of(slot->topic) : er_str_of(rd_kafka_topic_name(message->rkt));
+    record->partition = message->partition;
+    record->offset = message->offset;
+    record->timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp;
+    record->key = (struct er_str){ message->key, message->key == NULL ? 0 : message->key_len };
+    record->has_key = message->key != NULL;
+    record->value = (struct er_str){ message->payload, message->payload == NULL ? 0 : message->len };
+    record->has_value = message->payload != NULL;
+    record->owner = message;
+}
+
+/* Reads up to max messages into source->messages; waits for the first one only. */
+static size_t fetch(struct er_kafka_source *source, size_t max, int wait_ms)
+{
+    rd_kafka_message_t **messages = grow(source->messages, &source->messages_capacity, max, sizeof *messages);
+    ssize_t n;
+
+    if (messages == NULL)
+        return 0;
+    source->messages = messages;
+    n = rd_kafka_consume_batch_queue(source->data, 0, messages, max);
+    if (n > 0 || wait_ms == 0)
+        return n > 0 ? (size_t)n : 0;
+    messages[0] = rd_kafka_consume_queue(source->data, wait_ms);
+    if (messages[0] == NULL)
+        return 0;
+    n = max > 1 ? rd_kafka_consume_batch_queue(source->data, 0, messages + 1, max - 1) : 0;
+    return 1 + (n > 0 ? (size_t)n : 0);
+}
+
+static size_t take_records(struct er_kafka_source *source, struct er_source_record *records, size_t max, int wait_ms)
+{
+    size_t n = fetch(source, max, wait_ms);
+    size_t kept = 0;
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        rd_kafka_message_t *message = source->messages[i];
+        struct er_source_record *record = &records[kept];
+        struct slot *slot = NULL;
+        size_t first = used;
+
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            take_error(source, message->err, rd_kafka_message_errstr(message));
+        else
+            slot = slot_of(source, message);
+        if (slot == NULL) {
+            rd_kafka_message_destroy(message);
+            continue;
+        }
+        while (!read_headers(message, &source->headers, &source->headers_capacity, &used)) {
+            struct timespec pause = { .tv_nsec = 10000000 };
+
+            nanosleep(&pause, NULL); /* no memory: the record cannot be put back, so wait */
+        }
+        fill(&record->record, message, slot);
+        record->index = (uint32_t)(slot - source->slots);
+        record->record.n_headers = used - first;
+        kept++;
+    }
+    /* the array may have moved while it grew */
+    used = 0;
+    for (size_t i = 0; i < kept; i++) {
+        records[i].record.headers = source->headers + used;
+        used += records[i].record.n_headers;
+    }
+    return kept;
+}
+
+/* Group events, callbacks, errors. Nothing else arrives here, because all partitions are forwarded to the data queue. */
+static void serve_group(struct er_kafka_source *source, int wait_ms)
+{
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(source->rk, wait_ms);
+
+    if (message == NULL)
+        return;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        take_error(source, message->err, rd_kafka_message_errstr(message));
+    rd_kafka_message_destroy(message);
+}
+
+static size_t poll_records(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
+{
+    struct er_kafka_source *source = ctx;
+    size_t n = 0;
+
+    *event = (struct er_source_event){ ER_REBALANCE_NONE, NULL, 0 };
+    serve_group(source, max == 0 ? to_ms(wait_ns) : 0);
+    if (source->list != NULL)
+        tell(source, event);
+    if (max > 0 && event->kind == ER_REBALANCE_NONE)
+        n = take_records(source, records, max, to_ms(wait_ns));
+    return n;
+}
+
+static rd_kafka_topic_partition_list_t *offset_list(struct er_kafka_source *source, const struct er_source_offset *offsets, size_t n)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+
+    pthread_mutex_lock(&source->mutex);
+    for (size_t i = 0; i < n; i++) {
+        struct slot *slot = offsets[i].index < source->n_slots ? &source->slots[offsets[i].index] : NULL;
+
+        if (slot == NULL || slot->topic == NULL)
+            continue;
+        rd_kafka_topic_partition_list_add(list, slot->topic, slot->partition)->offset = offsets[i].next;
+        slot->position = offsets[i].next;
+    }
+    pthread_mutex_unlock(&source->mutex);
+    return list;
+}
+
+static void store(void *ctx, const struct er_source_offset *offsets, size_t n)
+{
+    struct er_kafka_source *source = ctx;
+    rd_kafka_topic_partition_list_t *list = offset_list(source, offsets, n);
+
+    (void)rd_kafka_offsets_store(source->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static enum er_code commit_result(const rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET ? ER_OK : ER_E_KAFKA;
+}
+
+static enum er_code commit(void *ctx, const struct er_source_offset *offsets, size_t n, int64_t wait_ns)
+{
+    struct er_kafka_source *source = ctx;
+    rd_kafka_topic_partition_list_t *list = offset_list(source, offsets, n);
+    /* a queue of its own, so that a late answer to an earlier call cannot be taken for this one's */
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(source->rk);
+    enum er_code code = ER_OK;
+    rd_kafka_event_t *event;
+
+    if (list->cnt > 0) {
+        (void)rd_kafka_offsets_store(source->rk, list);
+        if (rd_kafka_commit_queue(source->rk, list, queue, NULL, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            code = ER_E_KAFKA;
+        } else {
+            event = rd_kafka_queue_poll(queue, to_ms(wait_ns));
+            code = event == NULL ? ER_E_KAFKA_TIMEOUT : commit_result(event);
+            if (event != NULL && code != ER_OK)
+                er_log_write(source->log, ER_LOG_WARN, ER_LM("offset commit failed"), ER_LFI("worker", source->handle.worker),
+                             ER_LF("error", rd_kafka_event_error_string(event)));
+            if (event != NULL)
+                rd_kafka_event_destroy(event);
+        }
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+static void record_again(void *ctx, void *owner, struct er_record *out)
+{
+    struct er_kafka_source *source = ctx;
+    size_t n = 0;
+
+    fill(out, owner, NULL);
+    while (!read_headers(owner, &source->again, &source->again_capacity, &n)) {
+        struct timespec pause = { .tv_nsec = 10000000 };
+
+        nanosleep(&pause, NULL);
+    }
+    out->headers = source->again;
+    out->n_headers = n;
+}
+
+static void release(void *ctx, void *owner)
+{
+    (void)ctx;
+    rd_kafka_message_destroy(owner);
+}
+
+static const struct er_source_ops kafka_source_ops = {
+    .poll = poll_records,
+    .rebalance_done = rebalance_done,
+    .store = store,
+    .commit = commit,
+    .record = record_again,
+    .release = release,
+};
+
+struct er_source er_kafka_source_seam(struct er_kafka_source *source)
+{
+    return (struct er_source){ &kafka_source_ops, source };
+}
+
+enum er_code er_kafka_source_new(const struct er_config *config, struct er_log *log, unsigned worker, struct er_kafka_source **out,
+                                 struct er_err *err)
+{
+    struct er_kafka_source *source = calloc(1, sizeof *source);
+    rd_kafka_conf_t *conf = NULL;
+    enum er_code code;
+    char text[512];
+
+    if (source == NULL)
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    source->config = config;
+    source->log = log;
+    source->handle.log = log;
+    source->handle.name = "consumer";
+    source->handle.worker = worker;
+    source->handle.owner = source;
+    pthread_mutex_init(&source->mutex, NULL);
+    code = er_kafka_conf_new(config, ER_KAFKA_CONSUMER, worker, &source->handle, &conf, err);
+    if (code != ER_OK)
+        goto fail;
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
+    source->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (source->rk == NULL) {
+        rd_kafka_conf_destroy(conf);
+        code = er_err_set(err, ER_E_KAFKA, "consumer cannot be made: %s", text);
+        goto fail;
+    }
+    rd_kafka_poll_set_consumer(source->rk);
+    source->data = rd_kafka_queue_new(source->rk);
+    *out = source;
+    return ER_OK;
+fail:
+    pthread_mutex_destroy(&source->mutex);
+    free(source);
+    return code;
+}
+
+enum er_code er_kafka_source_subscribe(struct er_kafka_source *source, struct er_err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->config->n_topics);
+    rd_kafka_resp_err_t error;
+
+    for (size_t i = 0; i < source->config->n_topics; i++)
+        rd_kafka_topic_partition_list_add(list, source->config->topics[i], RD_KAFKA_PARTITION_UA);
+    error = rd_kafka_subscribe(source->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return er_err_set(err, ER_E_KAFKA, "cannot subscribe to the source topics: %s", rd_kafka_err2str(error));
+    return ER_OK;
+}
+
+void er_kafka_source_close(struct er_kafka_source *source, uint64_t deadline_ms)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(source->rk);
+    rd_kafka_error_t *error;
+
+    source->closing = true;
+    if (source->list != NULL)
+        rebalance_done(source);
+    error = rd_kafka_consumer_close_queue(source->rk, queue);
+    if (error != NULL) {
+        take_error(source, rd_kafka_error_code(error), rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+    /* rd_kafka_consumer_close has no bound */
+    while (!rd_kafka_consumer_closed(source->rk) && er_clock_ms() < deadline_ms) {
+        rd_kafka_message_t *message = rd_kafka_consume_queue(queue, CLOSE_SLICE_MS);
+
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+    if (!rd_kafka_consumer_closed(source->rk))
+        er_log_write(source->log, ER_LOG_WARN, ER_LM("group not left in time"), ER_LFI("worker", source->handle.worker));
+    rd_kafka_queue_destroy(queue);
+    set_joined(source, false);
+}
+
+void er_kafka_source_free(struct er_kafka_source *source)
+{
+    if (source == NULL)
+        return;
+    source->closing = true;
+    if (source->list != NULL)
+        rd_kafka_topic_partition_list_destroy(source->list);
+    for (size_t i = 0; i < source->n_slots; i++) {
+        if (source->slots[i].topic != NULL)
+            slot_drop(source, &source->slots[i]);
+    }
+    rd_kafka_queue_destroy(source->data);
+    rd_kafka_destroy_flags(source->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    free(source->slots);
+    free(source->partitions);
+    free(source->messages);
+    free(source->headers);
+    free(source->again);
+    pthread_mutex_destroy(&source->mutex);
+    free(source);
+}
+
+void er_kafka_source_state(struct er_kafka_source *source, struct er_kafka_source_state *out)
+{
+    pthread_mutex_lock(&source->mutex);
+    *out = source->state;
+    pthread_mutex_unlock(&source->mutex);
+}
+
+void er_kafka_source_positions(struct er_kafka_source *source, er_kafka_position_cb *cb, void *ctx)
+{
+    pthread_mutex_lock(&source->mutex);
+    for (size_t i = 0; i < source->n_slots; i++) {
+        const struct slot *slot = &source->slots[i];
+        struct er_kafka_position position = { slot->topic, slot->partition, slot->position, -1 };
+        int64_t low = -1;
+
+        if (slot->topic == NULL)
+            continue;
+        if (rd_kafka_get_watermark_offsets(source->rk, slot->topic, slot->partition, &low, &position.high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+            position.high < 0)
+            position.high = -1;
+        else if (position.position < 0)
+            position.position = source->config->start_latest ? position.high : low;
+        cb(ctx, &position);
+    }
+    pthread_mutex_unlock(&source->mutex);
+}
