@@ -40,6 +40,7 @@ struct er_kafka_source {
     struct slot *slots; /* mutex for changes and for readers on other threads */
     size_t n_slots;
     size_t last_slot; /* of the last message */
+    rd_kafka_message_t *stray; /* a record that came through the consumer queue: its partition could not be forwarded */
     rd_kafka_message_t **messages;
     size_t messages_capacity;
     struct er_header *headers; /* of the records of the last poll */
@@ -383,6 +384,11 @@ static size_t fetch(struct er_kafka_source *source, size_t max, int wait_ms)
     if (messages == NULL)
         return 0;
     source->messages = messages;
+    if (source->stray != NULL) {
+        messages[0] = source->stray;
+        source->stray = NULL;
+        return 1;
+    }
     n = rd_kafka_consume_batch_queue(source->data, 0, messages, max);
     if (n > 0 || wait_ms == 0)
         return n > 0 ? (size_t)n : 0;
@@ -432,15 +438,18 @@ static size_t take_records(struct er_kafka_source *source, struct er_source_reco
     return kept;
 }
 
-/* Group events, callbacks, errors. Nothing else arrives here, because all partitions are forwarded to the data queue. */
+/* Group events, callbacks, errors. Records go to the data queue, unless their partition's queue could not be had. */
 static void serve_group(struct er_kafka_source *source, int wait_ms)
 {
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(source->rk, wait_ms);
+    rd_kafka_message_t *message = source->stray != NULL ? NULL : rd_kafka_consumer_poll(source->rk, wait_ms);
 
     if (message == NULL)
         return;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        take_error(source, message->err, rd_kafka_message_errstr(message));
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        source->stray = message;
+        return;
+    }
+    take_error(source, message->err, rd_kafka_message_errstr(message));
     rd_kafka_message_destroy(message);
 }
 
@@ -484,7 +493,7 @@ static void store(void *ctx, const struct er_source_offset *offsets, size_t n)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static enum er_code commit_result(const rd_kafka_event_t *event)
+static enum er_code commit_result(rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t error = rd_kafka_event_error(event);
 
@@ -637,6 +646,8 @@ void er_kafka_source_free(struct er_kafka_source *source)
     if (source == NULL)
         return;
     source->closing = true;
+    if (source->stray != NULL)
+        rd_kafka_message_destroy(source->stray);
     if (source->list != NULL)
         rd_kafka_topic_partition_list_destroy(source->list);
     for (size_t i = 0; i < source->n_slots; i++) {

@@ -1,0 +1,28 @@
+/* The Kafka implementation of router/sink.h: one idempotent producer.
+ *
+ *   produce -> librdkafka's partition queues -> broker -> delivery reports as events -> poll
+ *
+ * The producer is replaced by a new one (nothing is outstanding then, so nothing is lost) when librdkafka calls it fatal, and when it
+ * remembers many topics that are closed: it never forgets one by itself. While it is being replaced, produce says ER_SINK_FULL.
+ */
+#ifndef ER_ROUTER_KAFKA_SINK_H
+#define ER_ROUTER_KAFKA_SINK_H
+
+#include "router/config.h"
+#include "router/log.h"
+#include "router/sink.h"
+
+struct er_kafka_sink;
+
+/* config and log are borrowed. Errors: ER_E_CONFIG*, ER_E_NOMEM, ER_E_KAFKA. */
+enum er_code er_kafka_sink_new(const struct er_config *config, struct er_log *log, unsigned worker, struct er_kafka_sink **out,
+                               struct er_err *err) ER_MUST_CHECK;
+/* All topics closed; reports that nobody fetched are dropped. */
+void er_kafka_sink_free(struct er_kafka_sink *sink);
+
+struct er_sink er_kafka_sink_seam(struct er_kafka_sink *sink);
+
+/* Any thread: how often the producer was replaced. */
+uint64_t er_kafka_sink_replaced(const struct er_kafka_sink *sink);
+
+#endif
