@@ -79,9 +79,10 @@ static void unknown_key(struct er_loader *loader, const struct er_assignment *a)
     if (a->section.n + a->key.n == 0)
         er_loader_error(loader, a->origin, ER_E_CONFIG_UNKNOWN_KEY, "the variable names no key; see eventrouter.ini(5)");
     else
-        er_loader_error(loader, a->origin, ER_E_CONFIG_UNKNOWN_KEY, "unknown key %.*s%s%.*s%s", (int)(a->section.n < 60 ? a->section.n : 60),
-                        a->section.n == 0 ? "" : a->section.p, a->section.n == 0 ? "" : ".", (int)(a->key.n < 60 ? a->key.n : 60),
-                        a->key.p, near == NULL ? "; see eventrouter.ini(5)" : hint);
+        er_loader_error(loader, a->origin, ER_E_CONFIG_UNKNOWN_KEY, "unknown key %.*s%s%.*s%s",
+                        (int)(a->section.n < 60 ? a->section.n : 60), a->section.n == 0 ? "" : a->section.p,
+                        a->section.n == 0 ? "" : ".", (int)(a->key.n < 60 ? a->key.n : 60), a->key.p,
+                        near == NULL ? "; see eventrouter.ini(5)" : hint);
 }
 
 /* A key that stands twice in the file is a mistake; any other source overrides. False: reported. */
@@ -188,8 +189,9 @@ static void set_defaults(struct er_loader *loader)
     }
     /* metadata.broker.list is librdkafka's other name of the same property: the default must not override it. */
     if (!has_property(kafka, "bootstrap.servers") && !has_property(kafka, "metadata.broker.list"))
-        set_property(loader, kafka, &(struct er_assignment){ ER_STR("kafka"), ER_STR("bootstrap.servers"), ER_STR("localhost:9092"),
-                                                             "default", ER_RANK_DEFAULT, NULL });
+        set_property(loader, kafka,
+                     &(struct er_assignment){ ER_STR("kafka"), ER_STR("bootstrap.servers"), ER_STR("localhost:9092"), "default",
+                                              ER_RANK_DEFAULT, NULL });
 }
 
 /* Converts all settings. A bad value is reported and its default taken, so that the checks between values can go on. */
@@ -211,8 +213,10 @@ static void store_all(struct er_loader *loader)
             loader->no_memory = true;
     }
     loaded->config.kafka = (struct er_properties){ loaded->properties[ER_SCOPE_KAFKA].items, loaded->properties[ER_SCOPE_KAFKA].n };
-    loaded->config.consumer = (struct er_properties){ loaded->properties[ER_SCOPE_CONSUMER].items, loaded->properties[ER_SCOPE_CONSUMER].n };
-    loaded->config.producer = (struct er_properties){ loaded->properties[ER_SCOPE_PRODUCER].items, loaded->properties[ER_SCOPE_PRODUCER].n };
+    loaded->config.consumer =
+        (struct er_properties){ loaded->properties[ER_SCOPE_CONSUMER].items, loaded->properties[ER_SCOPE_CONSUMER].n };
+    loaded->config.producer =
+        (struct er_properties){ loaded->properties[ER_SCOPE_PRODUCER].items, loaded->properties[ER_SCOPE_PRODUCER].n };
 }
 
 static struct er_loaded *loaded_new(void)

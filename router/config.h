@@ -60,7 +60,7 @@ struct er_config {
 };
 
 struct er_config_input {
-    const char *file;         /* -c FILE; NULL = /etc/eventrouter/eventrouter.ini if it exists */
+    const char *file;             /* -c FILE; NULL = /etc/eventrouter/eventrouter.ini if it exists */
     const char *const *overrides; /* -o section.key=value */
     size_t n_overrides;
     char *const *environment; /* envp */

@@ -124,8 +124,8 @@ static void check_delivery(struct er_loader *loader)
     const char *fault = config->instance[0] == '\0' ? NULL : name_fault(er_str_of(config->instance));
 
     if (fault != NULL)
-        er_loader_error(loader, origin_of(loader, "router", "instance"), ER_E_CONFIG_VALUE, "router.instance: \"%.60s\" is not legal; %s",
-                        config->instance, fault);
+        er_loader_error(loader, origin_of(loader, "router", "instance"), ER_E_CONFIG_VALUE,
+                        "router.instance: \"%.60s\" is not legal; %s", config->instance, fault);
     if (config->delivery != ER_DELIVERY_EXACTLY_ONCE)
         return;
     er_loader_error(loader, origin_of(loader, "router", "delivery"), ER_E_CONFIG_VALUE,
@@ -150,8 +150,7 @@ static bool listen_legal(const char *text)
         port = port * 10 + (unsigned)(*p - '0');
     }
     if (text[0] == '[')
-        return port <= 65535 && host > 3 && text[host - 1] == ']' &&
-               strspn(text + 1, "0123456789abcdefABCDEF:.%") == host - 2;
+        return port <= 65535 && host > 3 && text[host - 1] == ']' && strspn(text + 1, "0123456789abcdefABCDEF:.%") == host - 2;
     for (size_t i = 0; i < host; i++) {
         if (!name_char(text[i]))
             return false;

@@ -25,7 +25,7 @@ struct er_property_list {
 /* struct er_config is the first member: er_config_free gets back from it to the whole. */
 struct er_loaded {
     struct er_config config;
-    struct er_arena *arena; /* owns all strings and itself holds this struct */
+    struct er_arena *arena;      /* owns all strings and itself holds this struct */
     struct er_setting *settings; /* one per option, same order */
     struct er_property_list properties[ER_SCOPE_COUNT];
 };

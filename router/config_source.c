@@ -78,8 +78,8 @@ struct file_reader {
     const char *path;
     struct er_str rest;
     unsigned line;
-    unsigned last_error;    /* line of the last syntax error that is reported already */
-    bool skip;              /* inside a section that is unknown or malformed: its keys would only repeat the error */
+    unsigned last_error; /* line of the last syntax error that is reported already */
+    bool skip;           /* inside a section that is unknown or malformed: its keys would only repeat the error */
 };
 
 static const char *file_origin(struct file_reader *f)
@@ -105,8 +105,9 @@ static void on_section(struct file_reader *f, struct er_str line)
     if (er_section_known(name))
         f->skip = false;
     else
-        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG_UNKNOWN_KEY, "unknown section [%.*s]%s%s%s", (int)(name.n < 60 ? name.n : 60),
-                        name.p, near == NULL ? "; remove it" : "; did you mean [", near == NULL ? "" : near, near == NULL ? "" : "]?");
+        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG_UNKNOWN_KEY, "unknown section [%.*s]%s%s%s",
+                        (int)(name.n < 60 ? name.n : 60), name.p, near == NULL ? "; remove it" : "; did you mean [",
+                        near == NULL ? "" : near, near == NULL ? "" : "]?");
 }
 
 /* The reader that inih asks for the next line; like fgets. */
@@ -124,8 +125,8 @@ static char *next_line(char *out, int size, void *arg)
     line = trim((struct er_str){ f->rest.p, n });
     f->line++;
     if (n >= (size_t)size) { /* LINE_MAX_BYTES fit */
-        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "the line is over %zu bytes; shorten it or give the value in a variable",
-                        LINE_MAX_BYTES);
+        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG,
+                        "the line is over %zu bytes; shorten it or give the value in a variable", LINE_MAX_BYTES);
         line.n = 0;
     }
     if (line.n > 0 && line.p[0] == '[')
@@ -144,7 +145,8 @@ static int on_key(void *arg, const char *section, const char *name, const char *
         f->last_error = f->line;
         er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "\"%.60s\" is no setting; write key = value", name);
     } else if (section[0] == '\0' && !f->skip) {
-        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "\"%.60s\" stands before the first [section]; move it into one", name);
+        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "\"%.60s\" stands before the first [section]; move it into one",
+                        name);
     } else if (!f->skip) {
         er_loader_set(f->loader, &(struct er_assignment){ er_str_of(section), er_str_of(name), er_str_of(value), file_origin(f),
                                                           ER_RANK_FILE, NULL });
@@ -185,7 +187,8 @@ static void parse(struct file_reader *f)
     if (line == -2)
         f->loader->no_memory = true;
     if (line > 0 && f->loader->first == ER_OK)
-        er_loader_error(f->loader, origin_printf(f->loader, "%s:%d", f->path, line), ER_E_CONFIG, "the line is malformed; write key = value");
+        er_loader_error(f->loader, origin_printf(f->loader, "%s:%d", f->path, line), ER_E_CONFIG,
+                        "the line is malformed; write key = value");
 }
 
 void er_loader_file(struct er_loader *loader, const char *path, bool required)
@@ -322,7 +325,8 @@ void er_loader_environment(struct er_loader *loader, char *const *environment)
         if (v.name.n > PREFIX_LENGTH + suffix_length && memcmp(v.name.p + v.name.n - suffix_length, suffix, suffix_length) == 0)
             v.file_base = (struct er_str){ v.name.p, v.name.n - suffix_length };
         if (v.file_base.n > 0 && has_variable(environment, v.file_base))
-            er_loader_error(loader, v.origin, ER_E_CONFIG, "%.*s is set too; keep one of the two", (int)v.file_base.n, v.file_base.p);
+            er_loader_error(loader, v.origin, ER_E_CONFIG, "%.*s is set too; keep one of the two", (int)v.file_base.n,
+                            v.file_base.p);
         else
             set_variable(loader, &v, v.file_base.n > 0 ? v.file_base : v.name);
     }

@@ -23,9 +23,14 @@ static const struct unit time_units[] = { { "ns", 1 },
                                           { "m", INT64_C(60000000000) },
                                           { "h", INT64_C(3600000000000) },
                                           { NULL, 0 } };
-static const struct unit size_units[] = { { "", 1 },           { "K", 1024 },           { "KiB", 1024 },
-                                          { "M", 1024 * 1024 }, { "MiB", 1024 * 1024 }, { "G", 1024 * 1024 * 1024 },
-                                          { "GiB", 1024 * 1024 * 1024 }, { NULL, 0 } };
+static const struct unit size_units[] = { { "", 1 },
+                                          { "K", 1024 },
+                                          { "KiB", 1024 },
+                                          { "M", 1024 * 1024 },
+                                          { "MiB", 1024 * 1024 },
+                                          { "G", 1024 * 1024 * 1024 },
+                                          { "GiB", 1024 * 1024 * 1024 },
+                                          { NULL, 0 } };
 static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
 
 static struct er_str trim(struct er_str s)
@@ -293,10 +298,10 @@ enum er_code er_option_store(const struct er_option *option, const char *text, s
                              struct er_err *err)
 {
     static enum er_code (*const stores[])(const struct reader *) = {
-        [ER_OPTION_TEXT] = store_text,         [ER_OPTION_LIST] = store_list, [ER_OPTION_WORD] = store_word,
-        [ER_OPTION_WORD_BOOL] = store_word_bool, [ER_OPTION_BOOL] = store_bool, [ER_OPTION_UNSIGNED] = store_unsigned,
-        [ER_OPTION_INT32] = store_int32,       [ER_OPTION_COUNT] = store_size, [ER_OPTION_SIZE] = store_size,
-        [ER_OPTION_TIME_MS] = store_time,      [ER_OPTION_TIME_NS] = store_time, [ER_OPTION_MODE] = store_mode,
+        [ER_OPTION_TEXT] = store_text,           [ER_OPTION_LIST] = store_list,    [ER_OPTION_WORD] = store_word,
+        [ER_OPTION_WORD_BOOL] = store_word_bool, [ER_OPTION_BOOL] = store_bool,    [ER_OPTION_UNSIGNED] = store_unsigned,
+        [ER_OPTION_INT32] = store_int32,         [ER_OPTION_COUNT] = store_size,   [ER_OPTION_SIZE] = store_size,
+        [ER_OPTION_TIME_MS] = store_time,        [ER_OPTION_TIME_NS] = store_time, [ER_OPTION_MODE] = store_mode,
     };
     struct reader r = { option, trim(er_str_of(text)), arena, config, err };
 

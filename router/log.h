@@ -21,20 +21,29 @@ struct er_log_field {
     struct er_str text;
     int64_t number;
 };
-#define ER_LF(name, zero_terminated) { (name), ER_LOG_FIELD_STR, er_str_of(zero_terminated), 0 }
-#define ER_LFS(name, er_string) { (name), ER_LOG_FIELD_STR, (er_string), 0 }
-#define ER_LFI(name, integer) { (name), ER_LOG_FIELD_INT, { NULL, 0 }, (int64_t)(integer) }
+#define ER_LF(name, zero_terminated)                                                                                               \
+    {                                                                                                                              \
+        (name), ER_LOG_FIELD_STR, er_str_of(zero_terminated), 0                                                                    \
+    }
+#define ER_LFS(name, er_string)                                                                                                    \
+    {                                                                                                                              \
+        (name), ER_LOG_FIELD_STR, (er_string), 0                                                                                   \
+    }
+#define ER_LFI(name, integer)                                                                                                      \
+    {                                                                                                                              \
+        (name), ER_LOG_FIELD_INT, { NULL, 0 }, (int64_t)(integer)                                                                  \
+    }
 #define ER_LM(message) ER_LF("msg", message) /* first: lower case, no full stop */
 
 /* er_log_write(log, ER_LOG_WARN, ER_LM("destination is missing"), ER_LF("topic", topic), ER_LFI("partition", 3));
  * log may be NULL. Values are escaped and cut at 1 KiB. */
 void er_log_fields(struct er_log *log, enum er_log_level level, const struct er_log_field *fields, size_t n);
-#define er_log_write(log, level, ...)                                                                        \
-    do {                                                                                                     \
-        if ((log) != NULL && (level) <= er_log_level(log)) {                                                 \
-            const struct er_log_field er_log_fields_[] = { __VA_ARGS__ };                                    \
-            er_log_fields((log), (level), er_log_fields_, sizeof er_log_fields_ / sizeof *er_log_fields_);   \
-        }                                                                                                    \
+#define er_log_write(log, level, ...)                                                                                              \
+    do {                                                                                                                           \
+        if ((log) != NULL && (level) <= er_log_level(log)) {                                                                       \
+            const struct er_log_field er_log_fields_[] = { __VA_ARGS__ };                                                          \
+            er_log_fields((log), (level), er_log_fields_, sizeof er_log_fields_ / sizeof *er_log_fields_);                         \
+        }                                                                                                                          \
     } while (0)
 
 #endif

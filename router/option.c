@@ -21,7 +21,8 @@ static const struct er_option options[] = {
     { "router", "instance", ER_OPTION_TEXT, "", 0, NAME_MAX_BYTES, AT(instance), NULL,
       "Name of this process, unique in the group. Set, it is also the static group.instance.id; empty, the router is a dynamic "
       "member." },
-    { "router", "delivery", ER_OPTION_WORD, "at-least-once", 0, 0, AT(delivery), "at-least-once exactly-once", "What is promised." },
+    { "router", "delivery", ER_OPTION_WORD, "at-least-once", 0, 0, AT(delivery), "at-least-once exactly-once",
+      "What is promised." },
     { "router", "workers", ER_OPTION_UNSIGNED, "0", 0, 256, AT(workers), NULL,
       "Worker threads, each with a consumer and a producer; 0 chooses by the number of processors." },
     { "router", "shutdown_timeout", ER_OPTION_TIME_MS, "10s", 100 * NS_PER_MS, 3600 * NS_PER_S, AT(shutdown_timeout_ms), NULL,
@@ -70,8 +71,9 @@ static const struct er_option options[] = {
 #define OPTION_COUNT (sizeof options / sizeof *options)
 
 /* Each section once; the librdkafka ones first, in the order of enum er_property_scope. */
-static const char *const sections[] = { "kafka",       "kafka.consumer", "kafka.producer", "router", "source", "event", "destinations",
-                                        "dead_letter", "unmatched",      "store",          "admin",  "http",   "limits", "log" };
+static const char *const sections[] = { "kafka", "kafka.consumer", "kafka.producer", "router",    "source",
+                                        "event", "destinations",   "dead_letter",    "unmatched", "store",
+                                        "admin", "http",           "limits",         "log" };
 #define SECTION_COUNT (sizeof sections / sizeof *sections)
 
 const struct er_option *er_options(size_t *n)

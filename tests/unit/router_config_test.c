@@ -514,9 +514,11 @@ static void test_secret_files(void **state)
 static void test_secrets_are_masked(void **state)
 {
     struct fixture *f = *state;
-    static const char *const secret[] = { "sasl.password",          "ssl.key.password",      "ssl.keystore.password",
-                                          "ssl.key.pem",            "sasl.jaas.config",      "sasl.oauthbearer.client.secret",
-                                          "sasl.oauthbearer.token", "SASL.Password",         "sasl.oauthbearer.config" };
+    static const char *const secret[] = { "sasl.password",          "ssl.key.password",
+                                          "ssl.keystore.password",  "ssl.key.pem",
+                                          "sasl.jaas.config",       "sasl.oauthbearer.client.secret",
+                                          "sasl.oauthbearer.token", "SASL.Password",
+                                          "sasl.oauthbearer.config" };
     static const char *const open[] = { "bootstrap.servers", "sasl.username", "ssl.ca.location", "client.id", "ssl.key.location" };
 
     for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)

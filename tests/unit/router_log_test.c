@@ -57,8 +57,9 @@ static void test_logfmt(void **state)
 
     (void)state;
     start(&f, ER_LOG_INFO, ER_LOG_LOGFMT);
-    er_log_write(f.log, ER_LOG_WARN, ER_LM("destination is missing"), ER_LF("topic", "sub.a"), ER_LFI("partition", -3), ER_LF("empty", ""),
-                 ER_LF("odd", "a\"b\\c\nd\x01=\x7f"), ER_LF("eq", "a=b"), ER_LFS("bad", ER_STR("x\xFFy\xC3\xA9")));
+    er_log_write(f.log, ER_LOG_WARN, ER_LM("destination is missing"), ER_LF("topic", "sub.a"), ER_LFI("partition", -3),
+                 ER_LF("empty", ""), ER_LF("odd", "a\"b\\c\nd\x01=\x7f"), ER_LF("eq", "a=b"),
+                 ER_LFS("bad", ER_STR("x\xFFy\xC3\xA9")));
     finish(&f);
     assert_string_equal(after_time(f.text, "time="),
                         " level=warn msg=\"destination is missing\" topic=sub.a partition=-3 empty=\"\" "
@@ -159,8 +160,11 @@ static void test_threads_do_not_mix_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logfmt), cmocka_unit_test(test_json),   cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_bounds), cmocka_unit_test(test_threads_do_not_mix_lines),
+        cmocka_unit_test(test_logfmt),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_threads_do_not_mix_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
