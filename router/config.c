@@ -1,8 +1,9 @@
-#include "router/config_load.h"
+#include "router/config.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include "router/config_load.h"
 
 #define DEFAULT_FILE "/etc/eventrouter/eventrouter.ini"
 #define MASK "****"

@@ -36,7 +36,7 @@ struct er_demo {
     struct er_change_request request; /* the sample rules */
     bool rules_done;
     struct er_err failure; /* code ER_OK: none */
-    uint64_t started_ms; /* flow */
+    uint64_t started_ms;   /* flow */
     uint64_t draining_ms;
     /* last drawing */
     uint64_t drawn_ms;
@@ -273,7 +273,8 @@ static void print_welcome(const struct er_demo *demo, const char *http)
     er_buf_printf(&out, "  %s -s %s subscription list\n", client, socket);
     er_buf_printf(&out, "  %s -s %s subscription add me --type 'order.*' --regex 'user.country=^FR$'\n", client, socket);
     er_buf_printf(&out, "  kcat -b %s -C -t sub.me -o end\n", bootstrap);
-    er_buf_printf(&out, "  echo '{\"type\":\"order.created\",\"user\":{\"country\":\"FR\"}}' | kcat -b %s -P -t %s\n\n", bootstrap, topic);
+    er_buf_printf(&out, "  echo '{\"type\":\"order.created\",\"user\":{\"country\":\"FR\"}}' | kcat -b %s -P -t %s\n\n", bootstrap,
+                  topic);
     print(&out);
 }
 
@@ -306,7 +307,8 @@ static void collect_rows(struct er_demo *demo, uint64_t elapsed_ms)
         return;
     memcpy(before, demo->rows, n_before * sizeof *before);
     demo->n = 0;
-    (void)er_store_each_subscriber(demo->store, ER_STR(""), add_row, demo, &err);
+    if (er_store_each_subscriber(demo->store, ER_STR(""), add_row, demo, &err) != ER_OK)
+        demo->n = 0; /* the store says so itself when it matters */
     er_demo_flow_watch(demo->flow, demo->topics, demo->n);
     for (size_t i = 0; i < demo->n; i++) {
         struct er_demo_row *row = &demo->rows[i];
@@ -343,14 +345,16 @@ static void draw(struct er_demo *demo, uint64_t now)
 
 /* ---- course ---- */
 
-enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struct er_store *store, const char *http, struct er_err *err)
+enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struct er_store *store, const char *http,
+                           struct er_err *err)
 {
     (void)err;
     demo->router = router;
     demo->store = store;
     print_welcome(demo, http);
-    demo->request =
-        (struct er_change_request){ .build = build_rules, .done = rules_done, .arg = demo, .actor = { .uid = -1, .what = ER_STR("demo") } };
+    demo->request = (struct er_change_request){
+        .build = build_rules, .done = rules_done, .arg = demo, .actor = { .uid = -1, .what = ER_STR("demo") }
+    };
     er_router_submit(router, &demo->request);
     return ER_OK;
 }
@@ -395,6 +399,11 @@ bool er_demo_tick(struct er_demo *demo)
     return demo->state == STATE_THROUGH;
 }
 
+bool er_demo_flowing(const struct er_demo *demo)
+{
+    return demo->state == STATE_LOADING || demo->state == STATE_FLOWING;
+}
+
 void er_demo_end(struct er_demo *demo)
 {
     if (demo->state == STATE_LOADING) {
@@ -412,8 +421,8 @@ void er_demo_summary(struct er_demo *demo, const struct er_balance *balance)
     uint64_t events = 0;
 
     if (demo->flow != NULL && er_demo_flow_ended(demo->flow, &events) && balance->received < events)
-        (void)fprintf(stderr, "warning: %llu of %llu events were not taken in time\n", (unsigned long long)(events - balance->received),
-                      (unsigned long long)events);
+        (void)fprintf(stderr, "warning: %llu of %llu events were not taken in time\n",
+                      (unsigned long long)(events - balance->received), (unsigned long long)events);
     er_demo_balance_line(balance, &out);
     er_buf_addc(&out, '\n');
     print(&out);

@@ -1,7 +1,9 @@
-/* eventrouterd --demo: a mock Kafka inside the process, a temporary directory, sample rules, a steady flow of events and a live table.
+/* eventrouterd --demo: a mock Kafka inside the process, a temporary directory, sample rules, a steady flow of events and a live
+ * table.
  *
  *   er_demo_new -> er_demo_settings (into the configuration) -> er_demo_prepare -> [router and admin start] -> er_demo_begin
- *   -> er_demo_tick ... er_demo_end ... until er_demo_tick says that all is through -> [router stops] -> er_demo_summary -> er_demo_free
+ *   -> er_demo_tick ... er_demo_end ... until er_demo_tick says that all is through -> [router stops] -> er_demo_summary ->
+ * er_demo_free
  *
  * A thread of its own publishes and measures. All functions: main thread. */
 #ifndef ER_ROUTER_DEMO_H
@@ -31,6 +33,9 @@ enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struc
 
 /* Call it every 100 ms. True: the flow has ended and the router has taken every event, stop it. */
 bool er_demo_tick(struct er_demo *demo);
+
+/* Is there a flow that er_demo_end would end? */
+bool er_demo_flowing(const struct er_demo *demo);
 
 /* Ends the flow (a signal, or something failed). */
 void er_demo_end(struct er_demo *demo);

@@ -19,8 +19,8 @@ static const struct {
     const char *sku;
     const char *category;
     unsigned cents;
-} items[] = { { "SHOE-0042", "shoes", 7990 },    { "BOOK-1001", "books", 1850 },  { "LAMP-0007", "home", 3499 },
-              { "WATCH-0300", "watches", 129900 }, { "BAG-0815", "bags", 24900 }, { "CARD-0050", "gift-cards", 50000 } };
+} items[] = { { "SHOE-0042", "shoes", 7990 },      { "BOOK-1001", "books", 1850 }, { "LAMP-0007", "home", 3499 },
+              { "WATCH-0300", "watches", 129900 }, { "BAG-0815", "bags", 24900 },  { "CARD-0050", "gift-cards", 50000 } };
 
 void er_demo_events_init(struct er_demo_events *events, uint64_t seed)
 {
@@ -84,8 +84,8 @@ static void favorite(struct er_demo_events *events, struct text *text, const cha
     size_t i = below(events, COUNT(items));
 
     (void)type;
-    add(text, ",\"item\":{\"sku\":\"%s\",\"category\":\"%s\",\"price\":%u.%02u}", items[i].sku, items[i].category, items[i].cents / 100,
-        items[i].cents % 100);
+    add(text, ",\"item\":{\"sku\":\"%s\",\"category\":\"%s\",\"price\":%u.%02u}", items[i].sku, items[i].category,
+        items[i].cents / 100, items[i].cents % 100);
 }
 
 static void order(struct er_demo_events *events, struct text *text, const char *type)
@@ -129,9 +129,9 @@ static const struct kind {
     unsigned share;
     void (*body)(struct er_demo_events *events, struct text *text, const char *type);
 } kinds[] = {
-    { "favorite.added", 26, favorite }, { "favorite.removed", 6, favorite },  { "order.created", 22, order },
-    { "order.shipped", 12, order },     { "order.cancelled", 4, order },      { "payment.captured", 14, payment },
-    { "payment.failed", 5, payment },   { "payment.refunded", 3, payment },   { "page.viewed", 8, page },
+    { "favorite.added", 26, favorite }, { "favorite.removed", 6, favorite }, { "order.created", 22, order },
+    { "order.shipped", 12, order },     { "order.cancelled", 4, order },     { "payment.captured", 14, payment },
+    { "payment.failed", 5, payment },   { "payment.refunded", 3, payment },  { "page.viewed", 8, page },
 };
 
 void er_demo_events_next(struct er_demo_events *events, int64_t now_ms, struct er_demo_event *out)

@@ -12,7 +12,7 @@ struct er_demo_events {
 
 /* One record to publish. */
 struct er_demo_event {
-    char key[32];    /* zero terminated: the user, so that each user's events stay in order */
+    char key[32];     /* zero terminated: the user, so that each user's events stay in order */
     char value[1024]; /* zero terminated; JSON, but now and then a broken one, as producers of real life make them */
 };
 

@@ -8,7 +8,7 @@
 #define QUERY_TIMEOUT_MS 1000
 
 struct er_demo_kafka {
-    rd_kafka_t *client; /* publishes; its configuration brings the cluster to life */
+    rd_kafka_t *client;               /* publishes; its configuration brings the cluster to life */
     rd_kafka_mock_cluster_t *cluster; /* belongs to the client */
 };
 
@@ -43,8 +43,9 @@ enum er_code er_demo_kafka_new(struct er_demo_kafka **out, struct er_err *err)
         return er_err_set(err, ER_E_NOMEM, "out of memory");
     }
     rd_kafka_conf_set_log_cb(conf, silent);
-    if (!set(conf, "test.mock.num.brokers", "1", err) || !set(conf, "linger.ms", "5", err) || !set(conf, "client.id", "demo", err) ||
-        !set(conf, "allow.auto.create.topics", "false", err) || !set(conf, "partitioner", "murmur2_random", err)) {
+    if (!set(conf, "test.mock.num.brokers", "1", err) || !set(conf, "linger.ms", "5", err) ||
+        !set(conf, "client.id", "demo", err) || !set(conf, "allow.auto.create.topics", "false", err) ||
+        !set(conf, "partitioner", "murmur2_random", err)) {
         rd_kafka_conf_destroy(conf);
         free(kafka);
         return ER_E_KAFKA;
@@ -84,10 +85,18 @@ enum er_code er_demo_kafka_create(struct er_demo_kafka *kafka, const char *topic
 
 bool er_demo_kafka_publish(struct er_demo_kafka *kafka, const char *topic, const char *key, const char *value)
 {
-    /* rd_kafka_producev takes the value without const, but with F_COPY it only reads it. */
-    return rd_kafka_producev(kafka->client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_KEY((const void *)key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
-                             RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    const rd_kafka_vu_t fields[] = {
+        { .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
+        { .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+        { .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { .ptr = (void *)(uintptr_t)key, .size = strlen(key) } }, /* only read */
+        { .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { .ptr = (void *)(uintptr_t)value, .size = strlen(value) } },
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(kafka->client, fields, sizeof fields / sizeof *fields);
+
+    if (error == NULL)
+        return true;
+    rd_kafka_error_destroy(error);
+    return false;
 }
 
 void er_demo_kafka_poll(struct er_demo_kafka *kafka)
@@ -107,7 +116,8 @@ bool er_demo_kafka_written(struct er_demo_kafka *kafka, const char *topic, int32
         int64_t low = 0;
         int64_t high = 0;
 
-        if (rd_kafka_query_watermark_offsets(kafka->client, topic, partition, &low, &high, QUERY_TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (rd_kafka_query_watermark_offsets(kafka->client, topic, partition, &low, &high, QUERY_TIMEOUT_MS) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
             return false;
         *out += high > 0 ? (uint64_t)high : 0;
     }

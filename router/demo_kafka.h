@@ -1,5 +1,5 @@
-/* The demo's Kafka: librdkafka's mock cluster, a client that publishes to it, and what its topics hold. Any one thread at a time, except
- * where said. */
+/* The demo's Kafka: librdkafka's mock cluster, a client that publishes to it, and what its topics hold. Any one thread at a time,
+ * except where said. */
 #ifndef ER_ROUTER_DEMO_KAFKA_H
 #define ER_ROUTER_DEMO_KAFKA_H
 
@@ -16,7 +16,8 @@ void er_demo_kafka_free(struct er_demo_kafka *kafka);
 const char *er_demo_kafka_bootstrap(const struct er_demo_kafka *kafka);
 
 /* Any thread. An existing topic is fine. */
-enum er_code er_demo_kafka_create(struct er_demo_kafka *kafka, const char *topic, int32_t partitions, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_demo_kafka_create(struct er_demo_kafka *kafka, const char *topic, int32_t partitions,
+                                  struct er_err *err) ER_MUST_CHECK;
 
 /* Queues one record; false when the queue is full. */
 bool er_demo_kafka_publish(struct er_demo_kafka *kafka, const char *topic, const char *key, const char *value);

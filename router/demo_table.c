@@ -15,8 +15,8 @@ static void end_line(struct er_buf *out, size_t *lines)
 /* Not in the form of er_demo_balance_line: that line stands once in the output, at its end. */
 static void add_balance(const struct er_balance *balance, struct er_buf *out)
 {
-    er_buf_printf(out, "%" PRIu64 " received, %" PRIu64 " routed, %" PRIu64 " unmatched, %" PRIu64 " dead-lettered", balance->received,
-                  balance->routed, balance->unmatched, balance->dead_lettered);
+    er_buf_printf(out, "%" PRIu64 " received, %" PRIu64 " routed, %" PRIu64 " unmatched, %" PRIu64 " dead-lettered",
+                  balance->received, balance->routed, balance->unmatched, balance->dead_lettered);
 }
 
 size_t er_demo_draw(const struct er_demo_view *view, size_t previous, struct er_buf *out)
@@ -30,8 +30,8 @@ size_t er_demo_draw(const struct er_demo_view *view, size_t previous, struct er_
     for (size_t i = 0; i < view->n; i++) {
         const struct er_demo_row *row = &view->rows[i];
 
-        er_buf_printf(out, "%-*.*s %-*.*s %10" PRIu64 " %8.1f", NAME_COLUMNS, NAME_COLUMNS, row->subscriber, TOPIC_COLUMNS, TOPIC_COLUMNS,
-                      row->topic, row->matched, row->rate);
+        er_buf_printf(out, "%-*.*s %-*.*s %10" PRIu64 " %8.1f", NAME_COLUMNS, NAME_COLUMNS, row->subscriber, TOPIC_COLUMNS,
+                      TOPIC_COLUMNS, row->topic, row->matched, row->rate);
         end_line(out, &lines);
     }
     end_line(out, &lines);
@@ -57,6 +57,6 @@ void er_demo_line(const struct er_demo_view *view, struct er_buf *out)
 
 void er_demo_balance_line(const struct er_balance *balance, struct er_buf *out)
 {
-    er_buf_printf(out, "received %" PRIu64 " = routed %" PRIu64 " + unmatched %" PRIu64 " + dead-lettered %" PRIu64, balance->received,
-                  balance->routed, balance->unmatched, balance->dead_lettered);
+    er_buf_printf(out, "received %" PRIu64 " = routed %" PRIu64 " + unmatched %" PRIu64 " + dead-lettered %" PRIu64,
+                  balance->received, balance->routed, balance->unmatched, balance->dead_lettered);
 }

@@ -17,7 +17,7 @@ struct er_demo_view {
     size_t n;
     struct er_balance balance;
     uint64_t published;
-    double rate; /* received per second */
+    double rate;    /* received per second */
     double seconds; /* since the first event */
 };
 
