@@ -171,8 +171,7 @@ static enum er_code put_rule(struct er_plan *plan, struct er_str line, struct er
     struct er_json *document = NULL;
     struct er_rule *rule = NULL;
     struct er_problems problems;
-    enum er_put_result result;
-    struct er_str id;
+    struct er_plan_put put = { .mode = ER_PUT_ANY, .problems = &problems };
     enum er_code code;
 
     er_problems_init(&problems, arena);
@@ -182,7 +181,7 @@ static enum er_code put_rule(struct er_plan *plan, struct er_str line, struct er
     source.document = document;
     code = er_rule_read(&source, &limits, &rule, &problems, NULL);
     if (code == ER_OK)
-        code = er_plan_put_subscription(plan, rule, ER_PUT_ANY, NULL, source.pointer, &problems, &result, &id, err);
+        code = er_plan_put_subscription(plan, rule, &put, err);
     er_rule_unref(rule);
     if (code != ER_OK && problems.first != NULL)
         (void)er_err_set(err, code, "sample rule: %.*s", ER_STR_ARG(problems.first->detail));
