@@ -1,5 +1,5 @@
-/* Time: monotonic for periods, wall clock for time stamps. The data plane takes both from a struct er_clock, which tests replace with
- * a virtual one; other code reads the operating system's clocks directly. Any thread. */
+/* Time: monotonic for periods, wall clock for time stamps. The data plane takes both from a struct er_clock, which tests replace
+ * with a virtual one; other code reads the operating system's clocks directly. Any thread. */
 #ifndef ER_ROUTER_CLOCK_H
 #define ER_ROUTER_CLOCK_H
 

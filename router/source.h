@@ -33,8 +33,8 @@ enum er_rebalance {
 };
 
 /* Happened after the records of the same poll. No further event until rebalance_done, with one exception: a pending
- * ER_REBALANCE_REVOKED may turn into ER_REBALANCE_LOST for (at least) the same partitions; it replaces the first and rebalance_done is
- * called once. */
+ * ER_REBALANCE_REVOKED may turn into ER_REBALANCE_LOST for (at least) the same partitions; it replaces the first and rebalance_done
+ * is called once. */
 struct er_source_event {
     enum er_rebalance kind;
     const struct er_source_partition *partitions; /* valid until rebalance_done */
@@ -49,11 +49,11 @@ struct er_source_offset {
 
 struct er_source_ops {
     /* Fills up to max records and returns how many; waits up to wait_ns for the first and not at all for the rest; may return early
-     * with nothing. Transient errors (broker away, ...) are the source's own business. max = 0: delivers no record but keeps the
-     * member alive (max.poll.interval) and serves rebalances; the source may stash what it has to take meanwhile (bounded) and must
-     * drop stashed records of a partition that is revoked or lost. Order within a partition is kept; offsets may have gaps, and go
-     * back when the log was truncated. event->kind is always set. Records of a partition that was revoked or lost are never
-     * delivered after that event. */
+     * with nothing. Transient errors (broker away, ...) are the source's own business. max = 0: waits likewise (for a rebalance or
+     * a wake-up), delivers no record but keeps the member alive (max.poll.interval) and serves rebalances; the source may stash
+     * what it has to take meanwhile (bounded) and must drop stashed records of a partition that is revoked or lost. Order within a
+     * partition is kept; offsets may have gaps, and go back when the log was truncated. event->kind is always set. Records of a
+     * partition that was revoked or lost are never delivered after that event. */
     size_t (*poll)(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event);
 
     /* The worker is done with the pending event: assigned = start fetching, revoked and lost = give the partitions up. */

@@ -2,8 +2,8 @@
  *
  *   poll batch -> match -> copies -> reports -> window -> store / commit
  *
- * A worker has no thread, no lock and no clock of its own: its owner calls er_worker_step in a loop. All functions on the same thread.
- * At-least-once: an event is acknowledged (its offset stored) once each of its copies is delivered or dead-lettered.
+ * A worker has no thread, no lock and no clock of its own: its owner calls er_worker_step in a loop. All functions on the same
+ * thread. At-least-once: an event is acknowledged (its offset stored) once each of its copies is delivered or dead-lettered.
  */
 #ifndef ER_ROUTER_WORKER_H
 #define ER_ROUTER_WORKER_H
@@ -36,20 +36,20 @@ struct er_worker_hooks {
 };
 
 struct er_worker_limits {
-    size_t batch;            /* records per poll, and events per pin of the rule set */
-    size_t window_events;    /* read and not acknowledged */
+    size_t batch;         /* records per poll, and events per pin of the rule set */
+    size_t window_events; /* read and not acknowledged */
     size_t window_bytes;
-    size_t window_copies;    /* not reported */
-    size_t topic_messages;   /* queued in the sink for one destination */
+    size_t window_copies;  /* not reported */
+    size_t topic_messages; /* queued in the sink for one destination */
     size_t topic_bytes;
-    int64_t idle_wait_ns;    /* longest poll when nothing is in flight */
-    int64_t busy_wait_ns;    /* ... when reports are awaited */
-    int64_t pin_ns;          /* longest time on one side of the rule set, plus one event */
-    int64_t revoke_ns;       /* for finishing what is in flight when partitions are revoked */
-    int64_t commit_ns;       /* for one synchronous commit */
-    int64_t probe_min_ns;    /* of an open breaker; doubles up to */
+    int64_t idle_wait_ns; /* longest poll when nothing is in flight */
+    int64_t busy_wait_ns; /* ... when reports are awaited */
+    int64_t pin_ns;       /* longest time on one side of the rule set, plus one event */
+    int64_t revoke_ns;    /* for finishing what is in flight when partitions are revoked */
+    int64_t commit_ns;    /* for one synchronous commit */
+    int64_t probe_min_ns; /* of an open breaker; doubles up to */
     int64_t probe_max_ns;
-    int64_t retry_min_ns;    /* before a copy is sent again; doubles up to */
+    int64_t retry_min_ns; /* before a copy is sent again; doubles up to */
     int64_t retry_max_ns;
 };
 struct er_worker_limits er_worker_default_limits(void);

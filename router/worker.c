@@ -1,0 +1,266 @@
+#include "router/worker.h"
+
+#include <stdlib.h>
+#include "router/worker_internal.h"
+
+#define SWEEP_NS (300 * ER_S_NS)
+
+struct er_worker_limits er_worker_default_limits(void)
+{
+    return (struct er_worker_limits){
+        .batch = 512,
+        .window_events = 50000,
+        .window_bytes = (size_t)64 << 20,
+        .window_copies = 200000,
+        .topic_messages = 50000,
+        .topic_bytes = (size_t)32 << 20,
+        .idle_wait_ns = 100 * ER_MS_NS,
+        .busy_wait_ns = 5 * ER_MS_NS,
+        .pin_ns = 5 * ER_MS_NS,
+        .revoke_ns = 10 * ER_S_NS,
+        .commit_ns = 5 * ER_S_NS,
+        .probe_min_ns = 1 * ER_S_NS,
+        .probe_max_ns = 30 * ER_S_NS,
+        .retry_min_ns = 100 * ER_MS_NS,
+        .retry_max_ns = 10 * ER_S_NS,
+    };
+}
+
+static struct er_lane *open_lane(struct er_worker *w, const char *topic)
+{
+    struct er_lane *lane = er_destinations_lane(&w->destinations, er_str_of(topic));
+
+    if (lane != NULL) {
+        lane->keep = true;
+    }
+    return lane;
+}
+
+static bool worker_init(struct er_worker *w, const struct er_worker_options *options)
+{
+    bool unmatched = options->unmatched_topic != NULL && options->unmatched_topic[0] != '\0';
+
+    w->o = *options;
+    w->sweep_at = er_clock_now(&options->clock) + SWEEP_NS;
+    er_destinations_init(&w->destinations, options->sink);
+    w->batch = calloc(options->limits.batch, sizeof *w->batch);
+    w->dead_lane = open_lane(w, options->dead_letter_topic);
+    w->unmatched_lane = unmatched ? open_lane(w, options->unmatched_topic) : NULL;
+    /* The lanes hold copies of the names. */
+    w->o.dead_letter_topic = w->o.unmatched_topic = NULL;
+    return w->batch != NULL && w->dead_lane != NULL && (!unmatched || w->unmatched_lane != NULL);
+}
+
+static void worker_release(struct er_worker *w)
+{
+    er_matcher_free(w->matcher);
+    er_destinations_fini(&w->destinations);
+    er_copy_pool_free(&w->pool);
+    er_headers_free(&w->headers);
+    er_dead_letter_scratch_free(&w->dead_letter);
+    free(w->windows);
+    free(w->offsets);
+    free(w->batch);
+    free(w);
+}
+
+enum er_code er_worker_new(const struct er_worker_options *options, struct er_worker **out, struct er_err *err)
+{
+    struct er_worker *w = calloc(1, sizeof *w);
+    enum er_code code;
+
+    *out = NULL;
+    if (w == NULL || !worker_init(w, options)) {
+        code = er_err_set(err, ER_E_NOMEM, "no memory for a worker");
+        goto fail;
+    }
+    code = er_matcher_new(options->ruleset, &w->matcher, err);
+    if (code != ER_OK) {
+        goto fail;
+    }
+    *out = w;
+    return ER_OK;
+fail:
+    if (w != NULL) {
+        worker_release(w);
+    }
+    return code;
+}
+
+void er_worker_free(struct er_worker *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    er_worker_drop_batch(w, true);
+    for (uint32_t i = 0; i < w->n_windows; i++) {
+        if (w->windows[i] != NULL) {
+            er_worker_detach(w, i);
+        }
+    }
+    w->o.sink.ops->purge(w->o.sink.ctx);
+    while (er_worker_take_reports(w)) {
+    }
+    er_worker_sweep_detached(w);
+    if (w->pool.taken > 0) {
+        return; /* the sink broke its promise and still points into the pool: better to leak than to let it write there */
+    }
+    worker_release(w);
+}
+
+static void account(struct er_worker *w, const struct er_slot *slot)
+{
+    struct er_counters *n = w->o.counters;
+
+    er_count(&n->received, 1);
+    er_count(&n->received_bytes, slot->bytes);
+    er_count(slot->dead_lettered ? &n->dead_lettered : slot->delivered ? &n->routed : &n->unmatched, 1);
+    w->events--;
+    w->bytes -= slot->bytes;
+}
+
+/* Counts and acknowledges what is finished at the front of each window. */
+static void acknowledge(struct er_worker *w)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n_windows; i++) {
+        struct er_window *window = w->windows[i];
+        const struct er_slot *slot;
+
+        if (window == NULL) {
+            continue;
+        }
+        while ((slot = er_window_finished(window)) != NULL) {
+            account(w, slot);
+            er_window_pop(window);
+        }
+        if (window->dirty) {
+            w->offsets[n++] = (struct er_source_offset){ window->index, window->next };
+            window->dirty = false;
+        }
+    }
+    if (n > 0) {
+        w->o.source.ops->store(w->o.source.ctx, w->offsets, n);
+    }
+}
+
+static void show(struct er_worker *w)
+{
+    struct er_counters *n = w->o.counters;
+    size_t partitions = 0, open = 0;
+
+    for (size_t i = 0; i < w->n_windows; i++) {
+        partitions += w->windows[i] != NULL;
+    }
+    for (size_t i = 0; i < w->destinations.n_active; i++) {
+        open += w->destinations.active[i]->breaker != ER_BREAKER_CLOSED;
+    }
+    er_gauge(&n->partitions, partitions);
+    er_gauge(&n->in_flight_events, w->events);
+    er_gauge(&n->in_flight_bytes, w->bytes);
+    er_gauge(&n->in_flight_copies, w->pool.taken);
+    er_gauge(&n->waiting_copies, w->waiting);
+    er_gauge(&n->breakers_open, open);
+    er_gauge(&n->back_pressure, er_worker_window_full(w));
+    er_gauge(&n->dead_letter_down, w->dead_letter_down);
+}
+
+/* The last part of the deadline belongs to the commit. */
+static bool time_to_commit(const struct er_worker *w)
+{
+    int64_t reserve = w->o.limits.commit_ns / 4;
+
+    return w->events == 0 || w->now >= w->stop_deadline - reserve;
+}
+
+static void serve_stop(struct er_worker *w)
+{
+    if (w->event.kind == ER_REBALANCE_NONE && time_to_commit(w) && er_worker_commit(w, true, w->stop_deadline)) {
+        w->state = ER_WORKER_STOPPED;
+    }
+    if (w->now >= w->stop_deadline) {
+        w->state = ER_WORKER_STOPPED;
+    }
+}
+
+/* Polls for records if there is room for them, otherwise only to stay in the group. */
+static void poll_source(struct er_worker *w, bool progress)
+{
+    bool reading = w->state == ER_WORKER_RUNNING && w->event.kind == ER_REBALANCE_NONE && w->batch_at >= w->batch_n &&
+                   !er_worker_window_full(w);
+    bool busy = w->pool.taken > 0 || w->batch_at < w->batch_n || w->event.kind != ER_REBALANCE_NONE;
+    int64_t wait = progress ? 0 : busy ? w->o.limits.busy_wait_ns : w->o.limits.idle_wait_ns;
+    struct er_source_event event = { ER_REBALANCE_NONE, NULL, 0 };
+    size_t n;
+
+    if (w->state != ER_WORKER_RUNNING && wait > w->o.limits.busy_wait_ns) {
+        wait = w->o.limits.busy_wait_ns;
+    }
+    if (reading) {
+        w->batch_at = w->batch_n = 0;
+        w->current.window = NULL;
+    }
+    n = w->o.source.ops->poll(w->o.source.ctx, w->batch, reading ? w->o.limits.batch : 0, wait, &event);
+    w->now = er_clock_now(&w->o.clock);
+    if (reading) {
+        w->batch_n = n;
+    }
+    if (event.kind != ER_REBALANCE_NONE) {
+        er_worker_begin_rebalance(w, &event);
+    }
+}
+
+static void serve_timers(struct er_worker *w)
+{
+    er_worker_sweep_detached(w);
+    if (w->now >= w->sweep_at) {
+        er_destinations_sweep(&w->destinations);
+        w->sweep_at = w->now + SWEEP_NS;
+    }
+}
+
+enum er_worker_state er_worker_step(struct er_worker *w)
+{
+    bool progress;
+
+    if (w->state == ER_WORKER_STOPPED) {
+        return w->state;
+    }
+    w->now = er_clock_now(&w->o.clock);
+    w->sink_full = false;
+    progress = er_worker_take_reports(w);
+    er_worker_pump(w);
+    acknowledge(w);
+    serve_timers(w);
+    er_worker_serve_rebalance(w);
+    if (w->state == ER_WORKER_STOPPING) {
+        serve_stop(w);
+    }
+    if (w->state == ER_WORKER_STOPPING || w->event.kind != ER_REBALANCE_NONE) {
+        w->o.sink.ops->hurry(w->o.sink.ctx);
+    }
+    if (w->state != ER_WORKER_STOPPED && !er_worker_route(w)) {
+        poll_source(w, progress);
+        er_worker_route(w);
+    }
+    show(w);
+    return w->state;
+}
+
+void er_worker_stop(struct er_worker *w, int64_t deadline_ns)
+{
+    if (w->state != ER_WORKER_RUNNING) {
+        return;
+    }
+    w->state = ER_WORKER_STOPPING;
+    w->stop_deadline = deadline_ns;
+    w->commit_tries = 0;
+    w->commit_at = 0;
+    er_worker_drop_batch(w, true);
+}
+
+size_t er_worker_in_flight(const struct er_worker *w)
+{
+    return w->events;
+}

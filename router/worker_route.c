@@ -1,0 +1,232 @@
+#include "router/worker_internal.h"
+
+#define CLOCK_EVERY 16 /* events between two looks at the clock */
+#define PUT_OFF_NS (10 * ER_MS_NS)
+
+bool er_worker_window_full(const struct er_worker *w)
+{
+    const struct er_worker_limits *l = &w->o.limits;
+
+    return w->events >= l->window_events || w->bytes >= l->window_bytes || w->pool.taken >= l->window_copies;
+}
+
+/* A copy of the event at hand, not yet counted anywhere. */
+static struct er_copy *plan_copy(struct er_worker *w, struct er_copies *plan, enum er_copy_kind kind, struct er_lane *lane)
+{
+    struct er_copy *copy = er_copy_take(&w->pool);
+    const struct er_record *record = w->current.record;
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->kind = kind;
+    copy->lane = lane;
+    copy->ticket = (struct er_sink_ticket){ record->partition, record->has_key };
+    copy->bytes = (uint32_t)(record->key.n + record->value.n);
+    er_copies_append(plan, copy);
+    return copy;
+}
+
+static bool plan_dead_letter(struct er_worker *w, struct er_copies *plan, enum er_stage stage, const struct er_err *err)
+{
+    struct er_copy *copy = plan_copy(w, plan, ER_COPY_DEAD_LETTER, w->dead_lane);
+
+    if (copy == NULL) {
+        return false;
+    }
+    copy->stage = stage;
+    copy->code = err->code;
+    copy->error_offset = err->offset;
+    copy->attempts = 1;
+    copy->first_failed_ms = er_clock_wall(&w->o.clock);
+    er_buf_add(&copy->text, er_str_of(err->text));
+    return !copy->text.failed;
+}
+
+static bool plan_undecided(struct er_worker *w, struct er_copies *plan, const struct er_match_undecided *undecided)
+{
+    struct er_err err = { .code = ER_E_REGEX_UNDECIDED, .offset = ER_NO_OFFSET };
+    struct er_target *target = er_destinations_target(&w->destinations, undecided->subscriber);
+    struct er_copy *copy;
+
+    if (target == NULL || !plan_dead_letter(w, plan, ER_STAGE_MATCH, &err)) {
+        return false;
+    }
+    copy = plan->last;
+    copy->target = target;
+    er_buf_clear(&copy->text);
+    er_buf_add(&copy->text, undecided->subscription);
+    copy->subscriptions_n = copy->text.n;
+    er_buf_printf(&copy->text, "subscription %.*s: %s", ER_STR_ARG(undecided->subscription), undecided->reason);
+    return !copy->text.failed;
+}
+
+static bool plan_subscriber(struct er_worker *w, struct er_copies *plan, const struct er_match_subscriber *match)
+{
+    struct er_target *target = er_destinations_target(&w->destinations, match->subscriber);
+    struct er_copy *copy = target == NULL ? NULL : plan_copy(w, plan, ER_COPY_SUBSCRIBER, target->lane);
+    size_t n = w->o.provenance == ER_PROVENANCE_FULL ? match->n_subscriptions : 1; /* a dead letter names one */
+
+    if (copy == NULL) {
+        return false;
+    }
+    copy->target = target;
+    for (size_t i = 0; i < n && i < match->n_subscriptions; i++) {
+        if (i > 0) {
+            er_buf_addc(&copy->text, ',');
+        }
+        er_buf_add(&copy->text, match->subscriptions[i]);
+    }
+    copy->subscriptions_n = copy->text.n;
+    return !copy->text.failed;
+}
+
+static bool plan_match(struct er_worker *w, struct er_copies *plan, const struct er_match *match)
+{
+    for (size_t i = 0; i < match->n_subscribers; i++) {
+        if (!plan_subscriber(w, plan, &match->subscribers[i])) {
+            return false;
+        }
+        plan->last->revision = match->revision;
+    }
+    for (size_t i = 0; i < match->n_undecided; i++) {
+        if (!plan_undecided(w, plan, &match->undecided[i])) {
+            return false;
+        }
+    }
+    if (plan->n == 0 && w->unmatched_lane != NULL) {
+        if (plan_copy(w, plan, ER_COPY_UNMATCHED, w->unmatched_lane) == NULL) {
+            return false;
+        }
+        plan->last->revision = match->revision;
+    }
+    return true;
+}
+
+/* Decides the event at hand: which copies and dead letters there will be. False: no memory, nothing has happened yet. */
+static bool decide(struct er_worker *w, struct er_copies *plan)
+{
+    struct er_err err = { .code = ER_OK, .offset = ER_NO_OFFSET };
+    struct er_match match;
+    enum er_code code = er_hops_next(w->current.record, &w->current.hops, &err);
+
+    if (code == ER_OK) {
+        code = er_matcher_match(w->matcher, w->current.record, &match, &err);
+    }
+    if (code == ER_E_NOMEM) {
+        return false;
+    }
+    if (code != ER_OK) {
+        return plan_dead_letter(w, plan, ER_STAGE_PARSE, &err);
+    }
+    if (!plan_match(w, plan, &match)) {
+        return false;
+    }
+    if (match.duplicate_keys > 0) {
+        er_count(&w->o.counters->duplicate_keys, match.duplicate_keys);
+    }
+    if (match.n_undecided > 0) {
+        er_count(&w->o.counters->undecided, match.n_undecided);
+    }
+    return true;
+}
+
+static void forget_plan(struct er_worker *w, struct er_copies *plan)
+{
+    while (plan->first != NULL) {
+        struct er_copy *copy = plan->first;
+
+        er_copies_remove(plan, copy);
+        er_copy_give(&w->pool, copy);
+    }
+}
+
+/* Everything that can fail has been done. */
+static void carry_out(struct er_worker *w, struct er_window *window, struct er_copies *plan)
+{
+    uint64_t seq = w->current.seq;
+    struct er_slot *slot = er_window_slot(window, seq);
+
+    slot->unreported += (uint32_t)plan->n;
+    window->copies += plan->n;
+    for (struct er_copy *copy = plan->first; copy != NULL; copy = copy->next) {
+        copy->window = window;
+        copy->seq = seq;
+        if (copy->target != NULL) {
+            copy->target->copies++;
+        }
+    }
+    while (plan->first != NULL) {
+        struct er_copy *copy = plan->first;
+
+        er_copies_remove(plan, copy);
+        er_worker_submit(w, copy);
+    }
+    er_worker_slot_down(w, window, seq);
+}
+
+static bool route_event(struct er_worker *w, const struct er_source_record *from)
+{
+    struct er_window *window = from->index < w->n_windows ? w->windows[from->index] : NULL;
+    struct er_copies plan = { 0 };
+    struct er_current *c = &w->current;
+    struct er_slot *slot;
+
+    if (window == NULL) { /* not ours (any more): its owner will route it */
+        w->o.source.ops->release(w->o.source.ctx, from->record.owner);
+        return true;
+    }
+    c->window = window;
+    c->seq = window->head;
+    c->record = &from->record;
+    c->marked = false;
+    if (!er_window_reserve(window) || !decide(w, &plan)) {
+        forget_plan(w, &plan);
+        c->window = NULL;
+        er_count(&w->o.counters->no_memory, 1);
+        w->put_off_until = w->now + PUT_OFF_NS;
+        return false;
+    }
+    c->source = er_window_source(window, from->record.offset, c->source_text);
+    slot = er_window_slot(window, er_window_push(window, from->record.offset, from->record.owner));
+    slot->arrived_ns = w->now;
+    slot->bytes = (uint32_t)(from->record.key.n + from->record.value.n);
+    w->events++;
+    w->bytes += slot->bytes;
+    carry_out(w, window, &plan);
+    c->window = NULL; /* the next poll may move the headers */
+    return true;
+}
+
+static void route_pinned(struct er_worker *w, int64_t until)
+{
+    for (unsigned i = 1; w->batch_at < w->batch_n && !er_worker_window_full(w); i++) {
+        if (!route_event(w, &w->batch[w->batch_at])) {
+            return;
+        }
+        w->batch_at++;
+        if (i % CLOCK_EVERY == 0) {
+            w->now = er_clock_now(&w->o.clock);
+            if (w->now >= until) {
+                return;
+            }
+        }
+    }
+}
+
+bool er_worker_route(struct er_worker *w)
+{
+    size_t before = w->batch_at;
+    int64_t start;
+
+    if (w->batch_at >= w->batch_n || er_worker_window_full(w) || w->now < w->put_off_until) {
+        return false;
+    }
+    start = w->now = er_clock_now(&w->o.clock);
+    er_matcher_pin(w->matcher);
+    route_pinned(w, start + w->o.limits.pin_ns);
+    er_matcher_unpin(w->matcher);
+    w->now = er_clock_now(&w->o.clock);
+    er_histogram_add(&w->o.counters->batch, w->now - start);
+    return w->batch_at > before;
+}
