@@ -1,0 +1,529 @@
+/* DESIGN  One search, one to three stages; the first answer stands:
+ *
+ *   quick     short subjects: the whole search with few steps per start position, no clock
+ *   chunks    start positions in chunks; the fewer positions, the more steps each one may take, so that a chunk is always a small piece
+ *             of work; the clock is looked at between chunks
+ *   alone     a position that is still over its steps with the full match limit: undecided
+ *
+ * A chunk that runs out of steps is tried again as a smaller one. Between chunks, positions at which PCRE2 itself would not start are
+ * skipped, so that it never looks for the next possible start through the whole subject again and again.
+ *
+ * Clocks: the budget is CPU time of the thread, which costs a system call to read. CPU time cannot pass faster than the monotonic
+ * clock, so that one, which is cheap, is looked at first.
+ */
+#include "rules/language/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include "rules/language/regex_syntax.h"
+
+#define COMPILE_OPTIONS (PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_BACKSLASH_C)
+
+enum {
+    JIT_AFTER = 512,          /* searches; machine code of rarely used patterns only fills caches */
+    JIT_STACK_MIN = 32 << 10, /* bytes */
+    JIT_STACK_MAX = 512 << 10,
+    QUICK_BYTES = 512,       /* longest subject of the quick stage */
+    QUICK_STEPS = 65536,     /* of all its start positions together */
+    CHUNK_STEPS = 200000,    /* of all start positions of a chunk together */
+    CHUNK_BYTES = 8 << 20,   /* start positions times subject length: one step may read the whole subject */
+    CHUNK_MIN = 8,           /* start positions */
+    CHUNK_FAST_NS = 100000,  /* a chunk faster than this may grow */
+    UNCLOCKED_BYTES = 4096,  /* of subjects of an event until the clock is looked at */
+    SEARCH_WEIGHT = 128,     /* what a search of the empty subject counts in these bytes */
+};
+
+enum jit_state { JIT_NONE, JIT_CLAIMED };
+
+struct er_regex {
+    atomic_size_t refs;
+    struct er_str text;
+    struct er_str literal;
+    pcre2_code *code;          /* for the interpreter; never changed after compilation */
+    _Atomic(pcre2_code *) jit; /* a copy with machine code, published once */
+    atomic_uint searches;      /* counted until the claim */
+    atomic_int jit_state;
+    bool anchored;            /* can only match at the subject's start */
+    bool first_line;          /* can only match at the start or after a line feed */
+    const uint8_t *first_set; /* bitmap of the bytes a match can start with, or NULL */
+    int first_byte, first_other; /* the byte a match starts with, in both cases; -1: unknown */
+};
+
+/* Time since a start, as CPU time of the thread once it matters. */
+struct stopwatch {
+    bool running, cpu_known;
+    uint64_t wall_ns, cpu_ns;
+};
+
+struct er_regex_scratch {
+    struct er_regex_limits limits;
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack; /* made when first needed */
+    struct stopwatch event;
+    size_t unclocked;
+    bool event_spent;
+    const char *reason;
+};
+
+/* One search: what both stages need. */
+struct search {
+    struct er_regex *regex;
+    struct er_regex_scratch *scratch;
+    struct er_str subject;
+    pcre2_code *jit; /* or NULL */
+};
+
+static const char reason_time[] = "time limit of one value reached";
+static const char reason_event[] = "time limit of one event reached";
+
+static uint64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Starts when first asked. Until a quarter of the limit has passed on the cheap clock nothing is charged. */
+static bool stopwatch_over(struct stopwatch *watch, uint64_t limit_ns)
+{
+    uint64_t wall = now_ns(CLOCK_MONOTONIC);
+
+    if (!watch->running) {
+        *watch = (struct stopwatch){ .running = true, .wall_ns = wall };
+        return false;
+    }
+    if (wall - watch->wall_ns < limit_ns / 4) {
+        return false;
+    }
+    if (!watch->cpu_known) {
+        watch->cpu_known = true;
+        watch->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+        return false;
+    }
+    return wall - watch->wall_ns >= limit_ns && now_ns(CLOCK_THREAD_CPUTIME_ID) - watch->cpu_ns >= limit_ns;
+}
+
+static void find_first(struct er_regex *regex)
+{
+    uint32_t options = 0, type = 0, unit = 0;
+    const uint8_t *bitmap = NULL;
+
+    regex->first_byte = -1;
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_ALLOPTIONS, &options);
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODETYPE, &type);
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODEUNIT, &unit);
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTBITMAP, &bitmap);
+    regex->anchored = (options & PCRE2_ANCHORED) != 0;
+    regex->first_line = type == 2;
+    if (type == 1 && unit < 0x80) {
+        /* PCRE2 does not tell whether case counts here, so both are looked for. */
+        bool letter = (unit | 0x20) >= 'a' && (unit | 0x20) <= 'z';
+
+        regex->first_byte = (int)unit;
+        regex->first_other = letter ? (int)(unit ^ 0x20) : (int)unit;
+    } else if (type == 0) {
+        regex->first_set = bitmap;
+    }
+}
+
+static enum er_code compile_error(struct er_err *err, int number, size_t offset)
+{
+    PCRE2_UCHAR text[160];
+
+    if (number == PCRE2_ERROR_HEAP_FAILED) {
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    }
+    if (number == PCRE2_ERROR_BACKSLASH_C_CALLER_DISABLED) {
+        return er_err_at(err, ER_E_REGEX_FORBIDDEN, offset, "\\C (a single byte) before byte %zu cannot be used here", offset);
+    }
+    if (pcre2_get_error_message(number, text, sizeof text) < 0) {
+        text[0] = '\0';
+    }
+    return er_err_at(err, ER_E_REGEX_COMPILE, offset, "the regex does not compile at byte %zu: %s", offset, (const char *)text);
+}
+
+static enum er_code compile_code(struct er_regex *regex, struct er_err *err)
+{
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    PCRE2_SIZE offset = 0;
+    int number = PCRE2_ERROR_HEAP_FAILED;
+
+    if (context != NULL && pcre2_set_newline(context, PCRE2_NEWLINE_LF) == 0 && pcre2_set_bsr(context, PCRE2_BSR_UNICODE) == 0) {
+        regex->code =
+            pcre2_compile((PCRE2_SPTR)(const void *)regex->text.p, regex->text.n, COMPILE_OPTIONS, &number, &offset, context);
+    }
+    pcre2_compile_context_free(context);
+    return regex->code != NULL ? ER_OK : compile_error(err, number, offset);
+}
+
+static bool copy_text(struct er_regex *regex, struct er_str pattern)
+{
+    char *text = malloc(pattern.n + 1);
+
+    if (text == NULL) {
+        return false;
+    }
+    if (pattern.n > 0) {
+        memcpy(text, pattern.p, pattern.n);
+    }
+    text[pattern.n] = '\0';
+    regex->text = (struct er_str){ text, pattern.n };
+    return true;
+}
+
+static bool find_literal(struct er_regex *regex)
+{
+    char found[ER_REGEX_MAX_BYTES];
+    size_t n = er_regex_find_literal(regex->text, found);
+    char *literal;
+
+    if (n == 0) {
+        return true;
+    }
+    literal = malloc(n);
+    if (literal == NULL) {
+        return false;
+    }
+    memcpy(literal, found, n);
+    regex->literal = (struct er_str){ literal, n };
+    return true;
+}
+
+enum er_code er_regex_compile(struct er_str pattern, struct er_regex **out, struct er_err *err)
+{
+    struct er_regex *regex;
+    enum er_code code = er_regex_check_features(pattern, err);
+
+    *out = NULL;
+    if (code != ER_OK) {
+        return code;
+    }
+    regex = calloc(1, sizeof *regex);
+    if (regex == NULL || !copy_text(regex, pattern)) {
+        free(regex);
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    }
+    atomic_init(&regex->refs, 1);
+    code = compile_code(regex, err);
+    if (code == ER_OK && !find_literal(regex)) {
+        code = er_err_set(err, ER_E_NOMEM, "out of memory");
+    }
+    if (code != ER_OK) {
+        er_regex_unref(regex);
+        return code;
+    }
+    find_first(regex);
+    *out = regex;
+    return ER_OK;
+}
+
+struct er_regex *er_regex_ref(struct er_regex *regex)
+{
+    atomic_fetch_add_explicit(&regex->refs, 1, memory_order_relaxed);
+    return regex;
+}
+
+void er_regex_unref(struct er_regex *regex)
+{
+    if (regex == NULL || atomic_fetch_sub_explicit(&regex->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    pcre2_code_free(atomic_load_explicit(&regex->jit, memory_order_acquire));
+    pcre2_code_free(regex->code);
+    free((void *)(uintptr_t)regex->literal.p);
+    free((void *)(uintptr_t)regex->text.p);
+    free(regex);
+}
+
+struct er_str er_regex_text(const struct er_regex *regex)
+{
+    return regex->text;
+}
+
+struct er_str er_regex_literal(const struct er_regex *regex)
+{
+    return regex->literal;
+}
+
+struct er_regex_limits er_regex_default_limits(void)
+{
+    return (struct er_regex_limits){ .match_limit = 100000, .heap_kib = 1024, .value_ns = 5000000, .event_ns = 20000000 };
+}
+
+struct er_regex_scratch *er_regex_scratch_new(const struct er_regex_limits *limits)
+{
+    struct er_regex_scratch *scratch = calloc(1, sizeof *scratch);
+
+    if (scratch == NULL) {
+        return NULL;
+    }
+    scratch->limits = *limits;
+    scratch->data = pcre2_match_data_create(1, NULL);
+    scratch->context = pcre2_match_context_create(NULL);
+    if (scratch->data == NULL || scratch->context == NULL || pcre2_set_heap_limit(scratch->context, limits->heap_kib) != 0) {
+        er_regex_scratch_free(scratch);
+        return NULL;
+    }
+    return scratch;
+}
+
+void er_regex_scratch_free(struct er_regex_scratch *scratch)
+{
+    if (scratch == NULL) {
+        return;
+    }
+    pcre2_match_data_free(scratch->data);
+    pcre2_match_context_free(scratch->context);
+    pcre2_jit_stack_free(scratch->stack);
+    free(scratch);
+}
+
+void er_regex_scratch_begin_event(struct er_regex_scratch *scratch)
+{
+    scratch->event.running = false;
+    scratch->unclocked = 0;
+    scratch->event_spent = false;
+}
+
+const char *er_regex_scratch_reason(const struct er_regex_scratch *scratch)
+{
+    return scratch->reason;
+}
+
+/* The thread that claims it compiles a private copy, so that no other one ever sees half of it. A failure is final: the interpreter
+ * gives the same answers. */
+static void make_jit(struct er_regex *regex)
+{
+    int none = JIT_NONE;
+    pcre2_code *copy;
+
+    if (!atomic_compare_exchange_strong(&regex->jit_state, &none, JIT_CLAIMED)) {
+        return;
+    }
+    copy = pcre2_code_copy(regex->code);
+    if (copy == NULL) {
+        return;
+    }
+    if (pcre2_jit_compile(copy, PCRE2_JIT_COMPLETE) != 0) {
+        pcre2_code_free(copy);
+        return;
+    }
+    atomic_store_explicit(&regex->jit, copy, memory_order_release);
+}
+
+/* Machine code for this search, if there is some and this thread has a stack for it. */
+static pcre2_code *jit_code(struct er_regex *regex, struct er_regex_scratch *scratch)
+{
+    pcre2_code *jit = atomic_load_explicit(&regex->jit, memory_order_acquire);
+
+    if (jit == NULL) {
+        if (atomic_load_explicit(&regex->jit_state, memory_order_relaxed) == JIT_NONE &&
+            atomic_fetch_add_explicit(&regex->searches, 1, memory_order_relaxed) + 1 >= JIT_AFTER) {
+            make_jit(regex);
+            jit = atomic_load_explicit(&regex->jit, memory_order_acquire);
+        }
+        if (jit == NULL) {
+            return NULL;
+        }
+    }
+    if (scratch->stack == NULL) {
+        scratch->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
+        if (scratch->stack == NULL) {
+            return NULL;
+        }
+        pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
+    }
+    return jit;
+}
+
+/* Start positions from..last with so many steps each: PCRE2's result. */
+static int run_pcre2(const struct search *search, size_t from, size_t last, uint32_t steps)
+{
+    struct er_regex_scratch *scratch = search->scratch;
+    PCRE2_SPTR subject = (PCRE2_SPTR)(const void *)(search->subject.n == 0 ? "" : search->subject.p);
+    int rc = PCRE2_ERROR_JIT_STACKLIMIT;
+
+    (void)pcre2_set_offset_limit(scratch->context, last);
+    (void)pcre2_set_match_limit(scratch->context, steps);
+    if (search->jit != NULL) {
+        rc = pcre2_match(search->jit, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
+    }
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+        rc = pcre2_match(search->regex->code, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
+    }
+    return rc;
+}
+
+static enum er_truth undecided(struct er_regex_scratch *scratch, const char *reason)
+{
+    scratch->reason = reason;
+    return ER_UNDECIDED;
+}
+
+static enum er_truth give_up(struct er_regex_scratch *scratch, int rc)
+{
+    switch (rc) {
+    case PCRE2_ERROR_MATCHLIMIT:
+    case PCRE2_ERROR_DEPTHLIMIT:
+        return undecided(scratch, "match limit reached");
+    case PCRE2_ERROR_HEAPLIMIT:
+    case PCRE2_ERROR_NOMEMORY:
+        return undecided(scratch, "regex memory limit reached");
+    case PCRE2_ERROR_RECURSELOOP:
+        return undecided(scratch, "regex recursion does not end");
+    default:
+        return undecided(scratch, "regex engine failed");
+    }
+}
+
+/* Only the first byte of a character can start a match. */
+static bool starts_with(const uint8_t *set, uint8_t byte)
+{
+    return (byte & 0xC0) != 0x80 && (set[byte / 8] & (1u << (byte % 8))) != 0;
+}
+
+/* First position >= at where a match may start, or n + 1. */
+static size_t next_start(const struct er_regex *regex, struct er_str s, size_t at)
+{
+    const char *found;
+
+    if (regex->first_line && at > 0 && at <= s.n) {
+        found = memchr(s.p + at - 1, '\n', s.n - at + 1);
+        return found == NULL ? s.n + 1 : (size_t)(found - s.p) + 1;
+    }
+    if (regex->first_set != NULL) {
+        while (at < s.n && !starts_with(regex->first_set, (uint8_t)s.p[at])) {
+            at++;
+        }
+        return at < s.n ? at : s.n + 1;
+    }
+    if (regex->first_byte >= 0) {
+        while (at < s.n && (uint8_t)s.p[at] != regex->first_byte && (uint8_t)s.p[at] != regex->first_other) {
+            at++;
+        }
+        return at < s.n ? at : s.n + 1;
+    }
+    return at;
+}
+
+static size_t character_boundary(struct er_str s, size_t at)
+{
+    while (at < s.n && ((uint8_t)s.p[at] & 0xC0) == 0x80) {
+        at++;
+    }
+    return at;
+}
+
+static uint32_t steps_for(uint32_t total, size_t positions, uint32_t limit)
+{
+    size_t each = positions <= 1 ? limit : total / positions;
+
+    each = each < 16 ? 16 : each;
+    return each < limit ? (uint32_t)each : limit;
+}
+
+struct chunk {
+    size_t positions, most;
+    uint32_t steps;
+};
+
+static bool is_step_limit(int rc)
+{
+    return rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT;
+}
+
+/* After a chunk without answer: larger while it is cheap, an eighth when it took too many steps. */
+static void resize(struct chunk *chunk, int rc, uint64_t took_ns, uint32_t match_limit)
+{
+    if (is_step_limit(rc)) {
+        chunk->positions = chunk->positions / 8 < 1 ? 1 : chunk->positions / 8;
+    } else if (took_ns < CHUNK_FAST_NS && chunk->positions < chunk->most) {
+        chunk->positions *= 2;
+    }
+    chunk->steps = steps_for(CHUNK_STEPS, chunk->positions, match_limit);
+}
+
+static enum er_truth search_chunks(const struct search *search)
+{
+    struct er_regex_scratch *scratch = search->scratch;
+    struct er_str subject = search->subject;
+    size_t most = CHUNK_BYTES / (subject.n + 1);
+    struct chunk chunk = { .most = most < CHUNK_MIN ? CHUNK_MIN : most };
+    struct stopwatch watch = { 0 };
+    size_t at = 0;
+
+    chunk.positions = search->regex->anchored ? 1 : chunk.most / 8 + 1;
+    chunk.steps = steps_for(CHUNK_STEPS, chunk.positions, scratch->limits.match_limit);
+    while ((at = next_start(search->regex, subject, at)) <= subject.n) {
+        uint64_t before;
+        int rc;
+
+        if (stopwatch_over(&watch, scratch->limits.value_ns)) {
+            return undecided(scratch, reason_time);
+        }
+        if (stopwatch_over(&scratch->event, scratch->limits.event_ns)) {
+            scratch->event_spent = true;
+            return undecided(scratch, reason_event);
+        }
+        before = now_ns(CLOCK_MONOTONIC);
+        rc = run_pcre2(search, at, at + chunk.positions - 1, chunk.steps);
+        if (rc >= 0) {
+            return ER_TRUE;
+        }
+        if (rc != PCRE2_ERROR_NOMATCH && (!is_step_limit(rc) || chunk.steps == scratch->limits.match_limit)) {
+            return give_up(scratch, rc);
+        }
+        if (rc == PCRE2_ERROR_NOMATCH) {
+            if (search->regex->anchored) {
+                return ER_FALSE;
+            }
+            at = at + chunk.positions > subject.n ? subject.n + 1 : character_boundary(subject, at + chunk.positions);
+        }
+        resize(&chunk, rc, now_ns(CLOCK_MONOTONIC) - before, scratch->limits.match_limit);
+    }
+    return ER_FALSE;
+}
+
+/* Is the event's time spent? Short searches are not timed one by one: they add up until it pays to look. */
+static bool event_over(struct er_regex_scratch *scratch, size_t subject_bytes)
+{
+    if (!scratch->event_spent) {
+        scratch->unclocked += subject_bytes + SEARCH_WEIGHT;
+        if (scratch->unclocked >= UNCLOCKED_BYTES) {
+            scratch->unclocked = 0;
+            scratch->event_spent = stopwatch_over(&scratch->event, scratch->limits.event_ns);
+        }
+    }
+    return scratch->event_spent;
+}
+
+enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str subject)
+{
+    struct search search = { .regex = regex, .scratch = scratch, .subject = subject };
+
+    scratch->reason = NULL;
+    if (event_over(scratch, subject.n)) {
+        return undecided(scratch, reason_event);
+    }
+    search.jit = jit_code(regex, scratch);
+    if (subject.n <= QUICK_BYTES) {
+        uint32_t steps = steps_for(QUICK_STEPS, subject.n + 1, scratch->limits.match_limit);
+        int rc = run_pcre2(&search, 0, subject.n, steps);
+
+        if (rc >= 0) {
+            return ER_TRUE;
+        }
+        if (rc == PCRE2_ERROR_NOMATCH) {
+            return ER_FALSE;
+        }
+        if (!is_step_limit(rc) || steps == scratch->limits.match_limit) {
+            return give_up(scratch, rc);
+        }
+    }
+    return search_chunks(&search);
+}

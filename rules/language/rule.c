@@ -1,0 +1,584 @@
+#define _GNU_SOURCE /* memmem: linear in the text */
+#include "rules/language/rule.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "rules/base/suggest.h"
+#include "rules/base/utf8.h"
+
+/* What two rules that differ only in their id share. */
+struct body {
+    atomic_size_t refs;
+    struct er_arena *arena;
+    struct er_rule_regex *regexes;
+    size_t n_regexes; /* that hold a reference */
+};
+
+struct rule {
+    struct er_rule rule; /* first: a struct er_rule * is a struct rule * */
+    atomic_size_t refs;
+    struct body *body;
+    char id[];
+};
+
+struct reader {
+    const struct er_rule_source *source;
+    const struct er_rule_limits *limits;
+    struct er_problems *problems;
+    struct er_problems *warnings;
+    struct body *body;
+    struct er_rule rule; /* as far as read */
+    bool has_subscriber; /* the member is there, right or wrong */
+    bool no_memory;
+};
+
+typedef void read_member(struct reader *reader, const struct er_json *value, struct er_str pointer);
+
+static read_member read_id, read_subscriber, read_description, read_types, read_regex, read_pattern, read_labels, read_enabled;
+
+static const struct {
+    const char *name;
+    read_member *read; /* NULL: the server's own */
+} members[] = {
+    { "id", read_id },           { "subscriber", read_subscriber }, { "description", read_description }, { "types", read_types },
+    { "regex", read_regex },     { "pattern", read_pattern },       { "labels", read_labels },           { "enabled", read_enabled },
+    { "revision", NULL },        { "created_at", NULL },            { "updated_at", NULL },              { "status", NULL },
+};
+enum { MEMBERS = sizeof members / sizeof members[0], WRITABLE = 8 };
+
+struct er_rule_limits er_rule_default_limits(void)
+{
+    return (struct er_rule_limits){ .document_bytes = 65536, .tests = 256, .regex_bytes = ER_REGEX_MAX_BYTES, .max_depth = 130 };
+}
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool name_valid(struct er_str name, bool upper_allowed)
+{
+    if (name.n == 0 || name.n > 100) {
+        return false;
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+
+        if (!is_lower_or_digit(c) && !(upper_allowed && c >= 'A' && c <= 'Z') &&
+            !(i > 0 && (c == '.' || c == '_' || c == '-'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool er_rule_id_valid(struct er_str id)
+{
+    return name_valid(id, false);
+}
+
+bool er_subscriber_id_valid(struct er_str id)
+{
+    return name_valid(id, true);
+}
+
+static struct er_arena *scratch_arena(const struct reader *reader)
+{
+    return reader->problems->arena;
+}
+
+static struct er_str push(const struct reader *reader, struct er_str pointer, struct er_str token)
+{
+    return er_pointer_push(scratch_arena(reader), pointer, token);
+}
+
+static struct er_str keep(struct reader *reader, struct er_str s)
+{
+    struct er_str copy = er_arena_dup(reader->body->arena, s);
+
+    reader->no_memory = reader->no_memory || copy.p == NULL;
+    return copy;
+}
+
+static void *keep_array(struct reader *reader, size_t count, size_t size)
+{
+    void *p = er_arena_calloc(reader->body->arena, count, size);
+
+    reader->no_memory = reader->no_memory || p == NULL;
+    return p;
+}
+
+/* Is value of that type? Otherwise says so. */
+static bool expect(struct reader *reader, const struct er_json *value, enum er_json_type type, struct er_str pointer, const char *what)
+{
+    if (value->type == type) {
+        return true;
+    }
+    if (value->type == ER_JSON_NULL) {
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, "leave the member out instead",
+                        "null is not allowed here, expected %s", what);
+    } else {
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s%s", what,
+                        value->type == ER_JSON_TRUE || value->type == ER_JSON_FALSE ? "the boolean " : "",
+                        er_json_type_name(value->type));
+    }
+    return false;
+}
+
+static void read_name(struct reader *reader, const struct er_json *value, struct er_str pointer, bool upper_allowed, struct er_str *out)
+{
+    if (!expect(reader, value, ER_JSON_STRING, pointer, "a string")) {
+        return;
+    }
+    if (!name_valid(value->text, upper_allowed)) {
+        er_problems_add(reader->problems, ER_E_RULE_ID, pointer, ER_NO_OFFSET,
+                        upper_allowed ? "use 1 to 100 letters, digits, '.', '_', '-', starting with a letter or digit"
+                                      : "use 1 to 100 lower-case letters, digits, '.', '_', '-', starting with a letter or digit",
+                        "\"%.*s\" is not a legal %s", ER_STR_ARG(er_utf8_cut(value->text, 120)), upper_allowed ? "subscriber" : "id");
+        return;
+    }
+    *out = keep(reader, value->text);
+}
+
+static void read_id(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    read_name(reader, value, pointer, false, &reader->rule.id);
+}
+
+static void read_subscriber(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    reader->has_subscriber = true;
+    read_name(reader, value, pointer, true, &reader->rule.subscriber);
+}
+
+static void read_description(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    if (expect(reader, value, ER_JSON_STRING, pointer, "a string")) {
+        reader->rule.description = keep(reader, value->text);
+        reader->rule.has_description = true;
+    }
+}
+
+static void read_enabled(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    if (value->type == ER_JSON_TRUE || expect(reader, value, ER_JSON_FALSE, pointer, "true or false")) {
+        reader->rule.enabled = value->type == ER_JSON_TRUE;
+    }
+}
+
+static bool not_empty(struct reader *reader, const struct er_json *value, struct er_str pointer, const char *what)
+{
+    if (value->n == 0) {
+        er_problems_add(reader->problems, ER_E_RULE_EMPTY, pointer, ER_NO_OFFSET, "leave the member out to accept every event", "%s is empty",
+                        what);
+    }
+    return value->n > 0;
+}
+
+static void read_types(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    struct er_str *types;
+    size_t i = 0;
+
+    if (!expect(reader, value, ER_JSON_ARRAY, pointer, "an array of strings") || !not_empty(reader, value, pointer, "types")) {
+        return;
+    }
+    types = keep_array(reader, value->n, sizeof *types);
+    if (types == NULL) {
+        return;
+    }
+    for (const struct er_json *entry = value->first; entry != NULL; entry = entry->next, i++) {
+        if (entry->type == ER_JSON_STRING) {
+            types[i] = keep(reader, entry->text);
+        } else {
+            (void)expect(reader, entry, ER_JSON_STRING, er_pointer_push_index(scratch_arena(reader), pointer, i), "a string");
+        }
+    }
+    reader->rule.has_types = true;
+    reader->rule.types = types;
+    reader->rule.n_types = value->n;
+}
+
+static const char *regex_hint(enum er_code code)
+{
+    switch ((int)code) {
+    case ER_E_REGEX_FORBIDDEN:
+        return "rewrite the regex without it; to match the text itself, escape it or put it between \\Q and \\E";
+    case ER_E_REGEX_TOO_LONG:
+        return "split the regex into several subscriptions";
+    case ER_E_REGEX_COMPILE:
+        return "the syntax is PCRE2's; in JSON every backslash is written twice";
+    default:
+        return NULL;
+    }
+}
+
+static void read_one_regex(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    struct er_rule_regex *entry = &reader->body->regexes[reader->body->n_regexes];
+    struct er_err err;
+    enum er_code code = er_path_parse(reader->body->arena, value->key, &entry->path, &err);
+
+    if (code == ER_E_NOMEM) {
+        reader->no_memory = true;
+    } else if (code != ER_OK) {
+        er_problems_add(reader->problems, code, pointer, ER_NO_OFFSET, "join keys with dots, and put a key that holds a dot or a quote in quotes",
+                        "%s", err.text);
+    }
+    if (!expect(reader, value, ER_JSON_STRING, pointer, "a regex in a string")) {
+        return;
+    }
+    if (value->text.n > reader->limits->regex_bytes) {
+        er_problems_add(reader->problems, ER_E_REGEX_TOO_LONG, pointer, ER_NO_OFFSET, regex_hint(ER_E_REGEX_TOO_LONG),
+                        "the regex has %zu bytes, at most %zu are allowed", value->text.n, reader->limits->regex_bytes);
+        return;
+    }
+    code = er_regex_compile(value->text, &entry->regex, &err);
+    if (code == ER_E_NOMEM) {
+        reader->no_memory = true;
+    } else if (code != ER_OK) {
+        er_problems_add(reader->problems, code, pointer, err.offset, regex_hint(code), "%s", err.text);
+    } else {
+        entry->path_text = keep(reader, value->key);
+        reader->body->n_regexes++;
+    }
+}
+
+static int compare_regexes(const void *a, const void *b)
+{
+    return er_str_cmp(((const struct er_rule_regex *)a)->path_text, ((const struct er_rule_regex *)b)->path_text);
+}
+
+static void read_regex(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    if (!expect(reader, value, ER_JSON_OBJECT, pointer, "an object of path and regex") ||
+        !not_empty(reader, value, pointer, "regex")) {
+        return;
+    }
+    if (value->n > reader->limits->tests) {
+        er_problems_add(reader->problems, ER_E_RULE_LIMIT, pointer, ER_NO_OFFSET, "split the rule into several subscriptions",
+                        "the rule has %zu tests, at most %zu are allowed", value->n, reader->limits->tests);
+        return;
+    }
+    reader->body->regexes = keep_array(reader, value->n, sizeof *reader->body->regexes);
+    if (reader->body->regexes == NULL) {
+        return;
+    }
+    for (const struct er_json *entry = value->first; entry != NULL; entry = entry->next) {
+        if (!entry->duplicate) {
+            read_one_regex(reader, entry, push(reader, pointer, entry->key));
+        }
+    }
+    qsort(reader->body->regexes, reader->body->n_regexes, sizeof *reader->body->regexes, compare_regexes);
+    reader->rule.regexes = reader->body->regexes;
+    reader->rule.n_regexes = reader->body->n_regexes;
+}
+
+static void read_pattern(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    if (expect(reader, value, ER_JSON_OBJECT, pointer, "an object") && not_empty(reader, value, pointer, "pattern")) {
+        er_problems_add(reader->problems, ER_E_RULE_PATTERN_UNSUPPORTED, pointer, ER_NO_OFFSET, "use types and regex for now",
+                        "pattern is not supported by this version");
+    }
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    return er_str_cmp(((const struct er_label *)a)->key, ((const struct er_label *)b)->key);
+}
+
+static void read_labels(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    struct er_label *labels;
+    size_t n = 0;
+
+    if (!expect(reader, value, ER_JSON_OBJECT, pointer, "an object of strings")) {
+        return;
+    }
+    labels = keep_array(reader, value->n, sizeof *labels);
+    if (labels == NULL) {
+        return;
+    }
+    for (const struct er_json *entry = value->first; entry != NULL; entry = entry->next) {
+        if (!entry->duplicate && expect(reader, entry, ER_JSON_STRING, push(reader, pointer, entry->key), "a string")) {
+            labels[n++] = (struct er_label){ keep(reader, entry->key), keep(reader, entry->text) };
+        }
+    }
+    if (n > 0) {
+        qsort(labels, n, sizeof *labels, compare_labels);
+    }
+    reader->rule.labels = labels;
+    reader->rule.n_labels = n;
+}
+
+/* Depth is bounded by the parser. */
+static void report_duplicates(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    size_t index = 0;
+
+    if (reader->problems->total > ER_PROBLEMS_MAX) {
+        return;
+    }
+    for (const struct er_json *child = value->first; child != NULL; child = child->next, index++) {
+        struct er_str at;
+
+        if (child->n == 0 && !child->duplicate) {
+            continue;
+        }
+        at = value->type == ER_JSON_OBJECT ? push(reader, pointer, child->key)
+                                           : er_pointer_push_index(scratch_arena(reader), pointer, index);
+        if (child->duplicate) {
+            er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, at, ER_NO_OFFSET, "keep one of them", "the key \"%.*s\" is there twice",
+                            ER_STR_ARG(er_utf8_cut(child->key, 120)));
+        }
+        report_duplicates(reader, child, at);
+    }
+}
+
+static void unknown_member(struct reader *reader, const struct er_json *value, struct er_str pointer)
+{
+    const char *names[WRITABLE];
+    const char *nearest;
+    char hint[64];
+
+    for (size_t i = 0; i < WRITABLE; i++) {
+        names[i] = members[i].name;
+    }
+    nearest = er_suggest(value->key, names, WRITABLE);
+    if (nearest != NULL) {
+        (void)snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
+    }
+    er_problems_add(reader->problems, ER_E_RULE_UNKNOWN_MEMBER, pointer, ER_NO_OFFSET,
+                    nearest != NULL ? hint : "a subscription has id, subscriber, description, types, regex, pattern, labels and enabled",
+                    "unknown member \"%.*s\"", ER_STR_ARG(er_utf8_cut(value->key, 120)));
+}
+
+static void read_one_member(struct reader *reader, const struct er_json *value)
+{
+    struct er_str pointer = push(reader, reader->source->pointer, value->key);
+    size_t i = 0;
+
+    while (i < MEMBERS && !er_str_eq(value->key, er_str_of(members[i].name))) {
+        i++;
+    }
+    if (value->duplicate) {
+        er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, pointer, ER_NO_OFFSET, "keep one of them", "the key \"%.*s\" is there twice",
+                        ER_STR_ARG(er_utf8_cut(value->key, 120)));
+        return;
+    }
+    if (i < WRITABLE) {
+        members[i].read(reader, value, pointer);
+    } else if (i == MEMBERS) {
+        unknown_member(reader, value, pointer);
+    } else if (reader->warnings != NULL) {
+        er_problems_add(reader->warnings, ER_E_RULE_READ_ONLY, pointer, ER_NO_OFFSET, "leave it out",
+                        "\"%s\" is set by the server and was ignored", members[i].name);
+    }
+    if (i < WRITABLE || i == MEMBERS) {
+        report_duplicates(reader, value, pointer);
+    }
+}
+
+static void read_document(struct reader *reader)
+{
+    const struct er_json *document = reader->source->document;
+    struct er_str pointer = reader->source->pointer;
+
+    if (reader->source->document_bytes > reader->limits->document_bytes) {
+        er_problems_add(reader->problems, ER_E_RULE_TOO_LARGE, pointer, ER_NO_OFFSET, "split it into several subscriptions",
+                        "the document has %zu bytes, at most %zu are allowed", reader->source->document_bytes,
+                        reader->limits->document_bytes);
+        return;
+    }
+    if (document->type != ER_JSON_OBJECT) {
+        er_problems_add(reader->problems, ER_E_RULE_NOT_OBJECT, pointer, ER_NO_OFFSET, NULL,
+                        "a subscription is a JSON object, found %s", er_json_type_name(document->type));
+        return;
+    }
+    for (const struct er_json *member = document->first; member != NULL; member = member->next) {
+        read_one_member(reader, member);
+    }
+    if (!reader->has_subscriber && reader->source->default_subscriber.n > 0) {
+        reader->rule.subscriber = keep(reader, reader->source->default_subscriber);
+    } else if (!reader->has_subscriber) {
+        er_problems_add(reader->problems, ER_E_RULE_REQUIRED, pointer, ER_NO_OFFSET, "add \"subscriber\": the name of the receiver",
+                        "the member \"subscriber\" is missing");
+    }
+    if (reader->rule.id.n == 0) {
+        reader->rule.id = reader->source->default_id;
+    }
+}
+
+static void body_unref(struct body *body)
+{
+    if (atomic_fetch_sub_explicit(&body->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < body->n_regexes; i++) {
+        er_regex_unref(body->regexes[i].regex);
+    }
+    er_arena_free(body->arena);
+    free(body);
+}
+
+static struct body *body_new(void)
+{
+    struct body *body = calloc(1, sizeof *body);
+
+    if (body == NULL) {
+        return NULL;
+    }
+    body->arena = er_arena_new(512);
+    if (body->arena == NULL) {
+        free(body);
+        return NULL;
+    }
+    atomic_init(&body->refs, 1);
+    return body;
+}
+
+/* Takes the reference on body, also when there is no memory. */
+static struct er_rule *rule_new(struct body *body, const struct er_rule *content, struct er_str id)
+{
+    struct rule *rule = malloc(sizeof *rule + id.n + 1);
+
+    if (rule == NULL) {
+        body_unref(body);
+        return NULL;
+    }
+    rule->rule = *content;
+    atomic_init(&rule->refs, 1);
+    rule->body = body;
+    if (id.n > 0) {
+        memcpy(rule->id, id.p, id.n);
+    }
+    rule->id[id.n] = '\0';
+    rule->rule.id = (struct er_str){ rule->id, id.n };
+    return &rule->rule;
+}
+
+enum er_code er_rule_read(const struct er_rule_source *source, const struct er_rule_limits *limits, struct er_rule **out,
+                          struct er_problems *problems, struct er_problems *warnings)
+{
+    struct reader reader = { .source = source, .limits = limits, .problems = problems, .warnings = warnings };
+    struct er_problem **first_problem = problems->end;
+    size_t total_before = problems->total;
+
+    *out = NULL;
+    reader.body = body_new();
+    if (reader.body == NULL) {
+        return ER_E_NOMEM;
+    }
+    reader.rule.enabled = true;
+    read_document(&reader);
+    if (reader.no_memory || problems->no_memory) {
+        body_unref(reader.body);
+        return ER_E_NOMEM;
+    }
+    if (problems->total > total_before) {
+        body_unref(reader.body);
+        return *first_problem != NULL ? (*first_problem)->code : ER_E_RULE_LIMIT;
+    }
+    *out = rule_new(reader.body, &reader.rule, reader.rule.id);
+    return *out == NULL ? ER_E_NOMEM : ER_OK;
+}
+
+struct er_rule *er_rule_with_id(const struct er_rule *rule, struct er_str id)
+{
+    struct body *body = ((const struct rule *)(const void *)rule)->body;
+
+    atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
+    return rule_new(body, rule, id);
+}
+
+struct er_rule *er_rule_ref(struct er_rule *rule)
+{
+    atomic_fetch_add_explicit(&((struct rule *)(void *)rule)->refs, 1, memory_order_relaxed);
+    return rule;
+}
+
+void er_rule_unref(struct er_rule *rule)
+{
+    struct rule *whole = (struct rule *)(void *)rule;
+
+    if (whole != NULL && atomic_fetch_sub_explicit(&whole->refs, 1, memory_order_acq_rel) == 1) {
+        body_unref(whole->body);
+        free(whole);
+    }
+}
+
+void er_rule_write_members(const struct er_rule *rule, struct er_json_writer *w)
+{
+    er_jw_member_string(w, "id", rule->id);
+    er_jw_member_string(w, "subscriber", rule->subscriber);
+    if (rule->has_description) {
+        er_jw_member_string(w, "description", rule->description);
+    }
+    if (rule->has_types) {
+        er_jw_key(w, ER_STR("types"));
+        er_jw_array(w);
+        for (size_t i = 0; i < rule->n_types; i++) {
+            er_jw_string(w, rule->types[i]);
+        }
+        er_jw_end(w);
+    }
+    if (rule->n_regexes > 0) {
+        er_jw_key(w, ER_STR("regex"));
+        er_jw_object(w);
+        for (size_t i = 0; i < rule->n_regexes; i++) {
+            er_jw_key(w, rule->regexes[i].path_text);
+            er_jw_string(w, er_regex_text(rule->regexes[i].regex));
+        }
+        er_jw_end(w);
+    }
+    if (rule->n_labels > 0) {
+        er_jw_key(w, ER_STR("labels"));
+        er_jw_object(w);
+        for (size_t i = 0; i < rule->n_labels; i++) {
+            er_jw_key(w, rule->labels[i].key);
+            er_jw_string(w, rule->labels[i].value);
+        }
+        er_jw_end(w);
+    }
+    er_jw_member_bool(w, "enabled", rule->enabled);
+}
+
+/* Is type what is left of the glob after its first star? The parts between stars are looked for from left to right: the leftmost place
+ * leaves most room for the rest. The last part must end the type. */
+static bool match_after_star(struct er_str glob, struct er_str type)
+{
+    while (glob.n > 0) {
+        const char *star = memchr(glob.p, '*', glob.n);
+        size_t part = star == NULL ? glob.n : (size_t)(star - glob.p);
+        const char *found;
+
+        if (star == NULL) {
+            return type.n >= part && memcmp(type.p + (type.n - part), glob.p, part) == 0;
+        }
+        if (part > 0) {
+            found = type.n == 0 ? NULL : memmem(type.p, type.n, glob.p, part);
+            if (found == NULL) {
+                return false;
+            }
+            type = (struct er_str){ found + part, type.n - part - (size_t)(found - type.p) };
+        }
+        glob = (struct er_str){ star + 1, glob.n - part - 1 };
+    }
+    return true;
+}
+
+bool er_type_glob_match(struct er_str glob, struct er_str type)
+{
+    const char *star = glob.n == 0 ? NULL : memchr(glob.p, '*', glob.n);
+    size_t prefix = star == NULL ? glob.n : (size_t)(star - glob.p);
+
+    if (star == NULL) {
+        return er_str_eq(glob, type);
+    }
+    if (type.n < prefix || (prefix > 0 && memcmp(type.p, glob.p, prefix) != 0)) {
+        return false;
+    }
+    return match_after_star((struct er_str){ star + 1, glob.n - prefix - 1 },
+                            (struct er_str){ type.n == 0 ? "" : type.p + prefix, type.n - prefix });
+}
