@@ -27,8 +27,8 @@ enum {
     JIT_STACK_MIN = 32 << 10, /* bytes */
     JIT_STACK_MAX = 512 << 10,
     QUICK_BYTES = 512,       /* longest subject of the quick stage */
-    QUICK_STEPS = 65536,     /* of all its start positions together */
-    CHUNK_STEPS = 200000,    /* of all start positions of a chunk together */
+    QUICK_STEPS = 16384,     /* of all its start positions together */
+    CHUNK_STEPS = 25000,     /* of all start positions of a chunk together; a step takes up to 0.2 us */
     CHUNK_BYTES = 8 << 20,   /* start positions times subject length: one step may read the whole subject */
     CHUNK_MIN = 8,           /* start positions */
     CHUNK_FAST_NS = 100000,  /* a chunk faster than this may grow */
