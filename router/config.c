@@ -255,10 +255,10 @@ enum er_code er_config_load(const struct er_config_input *input, struct er_confi
     if (!loader.no_memory)
         er_loader_check(&loader);
     code = loader.no_memory || errors->failed ? ER_E_NOMEM : loader.first;
-    if (code == ER_OK)
-        *out = &loader.loaded->config;
-    else
+    if (code == ER_E_NOMEM)
         er_arena_free(loader.loaded->arena);
+    else
+        *out = &loader.loaded->config;
     return code;
 }
 

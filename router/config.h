@@ -67,7 +67,8 @@ struct er_config_input {
 };
 
 /* Reads and checks everything; each error is one line "file:line: error[E701]: what; what to do" in errors (many at once).
- * Returns owned in *out, or ER_E_CONFIG* / ER_E_NOMEM. librdkafka properties are checked separately (router/kafka_conf.h). */
+ * Returns owned in *out. With ER_E_CONFIG* it is there too, with defaults in place of what is bad: fit for more checks, not for running.
+ * ER_E_NOMEM: *out is NULL. librdkafka properties are checked separately (er_router_check_kafka). */
 enum er_code er_config_load(const struct er_config_input *input, struct er_config **out, struct er_buf *errors) ER_MUST_CHECK;
 void er_config_free(struct er_config *config);
 

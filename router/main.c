@@ -335,6 +335,7 @@ static enum er_code load(struct daemon *d, char *const *environment)
     struct er_config_input input = { d->line.file, d->line.overrides, d->line.n_overrides, environment };
     struct er_buf errors = { 0 };
     enum er_code code = ER_OK;
+    enum er_code kafka = ER_OK;
 
     if (d->demo != NULL) {
         code = er_demo_settings(d->demo, d->line.overrides, d->line.n_overrides, &input.overrides, &input.n_overrides);
@@ -343,8 +344,10 @@ static enum er_code load(struct daemon *d, char *const *environment)
     }
     if (code == ER_OK)
         code = er_config_load(&input, &d->config, &errors);
+    if (d->config != NULL)
+        kafka = er_router_check_kafka(d->config, &errors);
     if (code == ER_OK)
-        code = er_router_check_kafka(d->config, &errors);
+        code = kafka;
     if (code == ER_E_NOMEM)
         er_buf_add(&errors, ER_STR("error[E900]: out of memory\n"));
     flush(&errors, stderr);

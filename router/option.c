@@ -22,7 +22,8 @@ static const struct er_option options[] = {
       "Name of this process, unique in the group. Set, it is also the static group.instance.id; empty, the router is a dynamic "
       "member." },
     { "router", "delivery", ER_OPTION_WORD, "at-least-once", 0, 0, AT(delivery), "at-least-once exactly-once",
-      "What is promised." },
+
+      "Never lost, or also never doubled; exactly-once comes in a later version." },
     { "router", "workers", ER_OPTION_UNSIGNED, "0", 0, 256, AT(workers), NULL,
       "Worker threads, each with a consumer and a producer; 0 chooses by the number of processors." },
     { "router", "shutdown_timeout", ER_OPTION_TIME_MS, "10s", 100 * NS_PER_MS, 3600 * NS_PER_S, AT(shutdown_timeout_ms), NULL,

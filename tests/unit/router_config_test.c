@@ -65,7 +65,7 @@ static enum er_code load_full(struct fixture *f, const char *ini, char *const *e
     if (ini != NULL)
         write_file(f->file, ini, strlen(ini));
     code = er_config_load(&input, &f->config, &f->errors);
-    assert_true((code == ER_OK) == (f->config != NULL));
+    assert_non_null(f->config);
     f->text = f->errors.n == 0 ? strdup("") : er_buf_take(&f->errors);
     return code;
 }
