@@ -73,7 +73,7 @@ static void set_failed(struct er_kafka_source *source, const char *text)
         er_log_write(source->log, ER_LOG_ERROR, ER_LM("consumer failed"), ER_LFI("worker", source->handle.worker), ER_LF("error", text));
     source->state.failed = true;
     source->state.joined = false;
-    snprintf(source->state.text, sizeof source->state.text, "consumer failed: %s", text);
+    snprintf(source->state.text, sizeof source->state.text, "consumer failed: %.200s", text);
     pthread_mutex_unlock(&source->mutex);
 }
 
