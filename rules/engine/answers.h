@@ -1,0 +1,48 @@
+/* What the tests say about the current event: each is asked at most once, three-valued.
+ *
+ * DESIGN  probing asks the tests that the index names for some value; those indexed that were not named are false. Tests that have no
+ * terms posted under them are not in the index; they are asked over all values of their path when a candidate needs them.
+ */
+#ifndef ER_RULES_ENGINE_ANSWERS_H
+#define ER_RULES_ENGINE_ANSWERS_H
+
+#include "rules/engine/fields.h"
+#include "rules/engine/side.h"
+
+#define ER_REASONS 16
+
+struct er_answer {
+    uint32_t stamp; /* of the event */
+    uint32_t field; /* the last value it was asked for */
+    uint8_t truth;  /* enum er_truth; for probed tests final only after the probing */
+    uint8_t reason; /* index into reasons, when undecided */
+};
+
+/* Initialise with er_answers_init. */
+struct er_answers {
+    struct er_regex_scratch *scratch;
+    struct er_answer *items; /* per test id */
+    uint32_t capacity;
+    uint32_t stamp;
+    struct er_idlist hits;            /* tests that probing asked */
+    const char *reasons[ER_REASONS]; /* static texts seen so far */
+    bool budget_started;
+    bool no_memory;
+    /* The current event. */
+    const struct er_side *side;
+    const struct er_fields *fields;
+};
+
+enum er_code er_answers_init(struct er_answers *answers, const struct er_regex_limits *limits, struct er_err *err) ER_MUST_CHECK;
+void er_answers_fini(struct er_answers *answers);
+
+/* Probes all fields. False without memory. */
+bool er_answers_begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields);
+
+/* The answer of any test of the side. */
+enum er_truth er_answers_of(struct er_answers *answers, uint32_t test);
+
+/* Why it was undecided: static text. */
+const char *er_answers_reason(const struct er_answers *answers, uint32_t test);
+
+#endif

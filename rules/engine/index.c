@@ -1,0 +1,160 @@
+#include "rules/engine/index.h"
+
+#include <stdlib.h>
+#include "rules/engine/grow.h"
+#include "rules/engine/index_kinds.h"
+
+static bool every_add(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    (void)index;
+    return er_idlist_add(&path->every, test);
+}
+
+static void every_remove(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    (void)index;
+    er_idlist_remove(&path->every, test);
+}
+
+static const struct {
+    bool (*add)(struct er_index *index, struct er_path_index *path, uint32_t test);
+    void (*remove)(struct er_index *index, struct er_path_index *path, uint32_t test);
+} kinds[ER_INDEX_KINDS] = { [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove },
+                            [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
+                            [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },
+                            [ER_INDEX_EVERY] = { every_add, every_remove } };
+
+void er_index_init(struct er_index *index, const struct er_catalog *catalog)
+{
+    *index = (struct er_index){ .catalog = catalog };
+    er_stable_init(&index->gram_items, sizeof(struct er_gram));
+}
+
+static void path_free(struct er_index *index, uint32_t node)
+{
+    free(index->paths[node]);
+    index->paths[node] = NULL;
+    index->path_bytes -= sizeof *index->paths[node];
+}
+
+void er_index_fini(struct er_index *index)
+{
+    for (uint32_t i = 0; i < index->capacity; i++) {
+        if (index->paths[i] != NULL) {
+            er_gram_fini(index, index->paths[i]);
+            free(index->paths[i]->prefix.items);
+            free(index->paths[i]->suffix.items);
+            er_idlist_fini(&index->paths[i]->every);
+            path_free(index, i);
+        }
+    }
+    free(index->paths);
+    er_table_fini(&index->exact);
+    er_table_fini(&index->affix);
+    er_table_fini(&index->gram);
+    er_stable_fini(&index->gram_items);
+}
+
+static struct er_path_index *path_open(struct er_index *index, uint32_t node)
+{
+    if (!er_grow(&index->paths, &index->capacity, sizeof(struct er_path_index *), node)) {
+        return NULL;
+    }
+    if (index->paths[node] == NULL) {
+        struct er_path_index *path = calloc(1, sizeof *path);
+
+        if (path == NULL) {
+            return NULL;
+        }
+        index->paths[node] = path;
+        index->path_bytes += sizeof *path;
+    }
+    return index->paths[node];
+}
+
+static void path_close(struct er_index *index, uint32_t node)
+{
+    const struct er_path_index *path = index->paths[node];
+
+    if (path->exact == 0 && path->prefix.n == 0 && path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0) {
+        free(path->prefix.items);
+        free(path->suffix.items);
+        path_free(index, node);
+    }
+}
+
+bool er_index_add(struct er_index *index, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(index->catalog, id);
+    struct er_path_index *path = path_open(index, test->node);
+
+    if (path == NULL) {
+        return false;
+    }
+    if (!kinds[test->index].add(index, path, id)) {
+        path_close(index, test->node);
+        return false;
+    }
+    return true;
+}
+
+void er_index_remove(struct er_index *index, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(index->catalog, id);
+
+    kinds[test->index].remove(index, index->paths[test->node], id);
+    path_close(index, test->node);
+}
+
+void er_index_place(const struct er_index *index, struct er_test *test)
+{
+    if (test->index == ER_INDEX_GRAM) {
+        er_gram_place(index, test);
+    }
+}
+
+/* Short keys are found in many values; a regex costs a run for each. */
+uint64_t er_index_weight(const struct er_test *test)
+{
+    static const uint8_t by_length[] = { 255, 96, 24, 6, 2 };
+    size_t n = test->index == ER_INDEX_GRAM ? test->literal.n : test->text.n;
+    uint64_t weight = by_length[n < 4 ? n : 4];
+
+    switch ((enum er_index_kind)test->index) {
+    case ER_INDEX_EXACT:
+        return 1;
+    case ER_INDEX_AFFIX:
+        return weight;
+    case ER_INDEX_GRAM:
+        return test->op == ER_OP_CONTAINS ? weight + 1 : 2 * weight;
+    case ER_INDEX_EVERY:
+    case ER_INDEX_KINDS:
+    default:
+        return 1000;
+    }
+}
+
+void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits)
+{
+    const struct er_path_index *path = index->paths[node];
+    const uint32_t *every = er_idlist_ids(&path->every);
+
+    if (path->exact > 0) {
+        er_exact_probe(index, node, value, hits);
+    }
+    if (path->prefix.n + path->suffix.n > 0) {
+        er_affix_probe(index, node, value, hits);
+    }
+    if (path->gram_lengths != 0) {
+        er_gram_probe(index, node, value, hits);
+    }
+    for (uint32_t i = 0; i < path->every.n; i++) {
+        hits->hit(hits, every[i], false);
+    }
+}
+
+size_t er_index_bytes(const struct er_index *index)
+{
+    return index->path_bytes + index->capacity * sizeof *index->paths + er_gram_bytes(index) +
+           (index->exact.capacity + index->affix.capacity + index->gram.capacity) * sizeof(uint64_t);
+}

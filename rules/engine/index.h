@@ -1,0 +1,88 @@
+/* From a value to the tests that may accept it, without asking the others.
+ *
+ * DESIGN  one index per kind, none shares anything with another; per path a small record of what each of them holds there.
+ *
+ *     exact   hash table of whole values
+ *     affix   the same for prefixes and suffixes, one look-up per length in use
+ *     gram    up to 8 bytes of a literal that every accepted value contains; a bit filter in front lets most positions pass by
+ *     every   no key: asked for each value of the path
+ *
+ * One writer while nobody reads, or many readers. Adding and removing cost one entry; nothing is ever rebuilt as a whole.
+ */
+#ifndef ER_RULES_ENGINE_INDEX_H
+#define ER_RULES_ENGINE_INDEX_H
+
+#include "rules/engine/catalog.h"
+#include "rules/engine/idlist.h"
+
+/* Lengths in use at one path, ascending. */
+struct er_lengths {
+    struct er_length {
+        uint32_t n;
+        uint32_t uses;
+    } *items;
+    uint32_t n;
+    uint32_t capacity;
+};
+
+/* The grams of one length at one path. */
+struct er_gram_set {
+    uint64_t *filter;
+    uint32_t shift;  /* 64 - log2 of the filter's bits */
+    uint32_t n;      /* grams */
+    uint32_t stale;  /* grams that left their bit behind */
+    uint32_t first;  /* list of the grams, or ER_NONE */
+};
+
+struct er_path_index {
+    uint32_t exact; /* tests */
+    struct er_lengths prefix, suffix;
+    uint32_t gram_lengths;        /* bit L: grams of L bytes exist */
+    struct er_gram_set *grams; /* one per length, NULL while there are none */
+    struct er_idlist every;
+};
+
+struct er_gram {
+    uint64_t bytes;
+    uint32_t node;
+    uint32_t length;
+    uint32_t next, previous; /* in its set */
+    struct er_idlist tests;
+};
+
+/* Initialise with er_index_init. */
+struct er_index {
+    const struct er_catalog *catalog;
+    struct er_path_index **paths; /* per node; NULL: no test there */
+    uint32_t capacity;
+    struct er_table exact, affix, gram;
+    struct er_stable gram_items; /* struct er_gram */
+    size_t path_bytes;
+};
+
+void er_index_init(struct er_index *index, const struct er_catalog *catalog);
+void er_index_fini(struct er_index *index);
+
+/* Chooses the gram of a new test: the one that stands for the fewest others. */
+void er_index_place(const struct er_index *index, struct er_test *test);
+
+/* What one more rule behind this test costs, relative: how likely a value is a hit. */
+uint64_t er_index_weight(const struct er_test *test);
+
+bool er_index_add(struct er_index *index, uint32_t test); /* false without memory: nothing has changed */
+void er_index_remove(struct er_index *index, uint32_t test);
+
+size_t er_index_bytes(const struct er_index *index);
+
+/* Receives the tests that a value hits; the same one may come more than once. `sure`: accepted, no need to ask the test. */
+struct er_hits {
+    void (*hit)(struct er_hits *hits, uint32_t test, bool sure);
+};
+void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
+
+static inline bool er_index_has(const struct er_index *index, uint32_t node)
+{
+    return node < index->capacity && index->paths[node] != NULL;
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* One writer shows readers one of two sides; readers pin it without locks and without waiting.
+ *
+ * DESIGN  a reader says which side it is about to use and then looks whether that is still the published one; a writer publishes and
+ * then looks who says he uses the old one. Both in sequentially consistent order, so one of the two always sees the other.
+ */
+#ifndef ER_RULES_ENGINE_PUBLISH_H
+#define ER_RULES_ENGINE_PUBLISH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct er_side;
+
+/* One per reading thread, on a cache line of its own. */
+struct er_reader {
+    _Alignas(64) _Atomic(struct er_side *) pinned; /* NULL: not reading */
+    struct er_reader *next;
+};
+
+struct er_publication {
+    _Alignas(64) _Atomic(struct er_side *) current;
+    _Alignas(64) pthread_mutex_t lock; /* of the list; readers never take it to read */
+    struct er_reader *readers;
+};
+
+bool er_publication_init(struct er_publication *publication, struct er_side *side);
+void er_publication_fini(struct er_publication *publication);
+
+/* Any thread. */
+void er_reader_register(struct er_publication *publication, struct er_reader *reader);
+void er_reader_unregister(struct er_publication *publication, struct er_reader *reader);
+
+/* Reader's thread. Not nested. */
+struct er_side *er_reader_pin(struct er_publication *publication, struct er_reader *reader);
+void er_reader_unpin(struct er_reader *reader);
+
+/* Writer. Publishes side and returns when nobody is left on another one. */
+void er_publication_switch(struct er_publication *publication, struct er_side *side);
+
+#endif
