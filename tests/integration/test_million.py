@@ -1,6 +1,6 @@
 """A million events, 4 partitions, 100 subscribers with 300 rules: every copy against an expectation that never saw the router's engine.
 
-EVENTROUTER_TEST_EVENTS sets another number of events, EVENTROUTER_TEST_SEED another seed.
+ER_TEST_EVENTS sets another number of events, ER_TEST_SEED another seed.
 """
 import functools
 import json
@@ -13,8 +13,8 @@ import time
 import pytest
 from rig import SOURCE, Record, assert_balance, murmur2, until
 
-EVENTS = int(os.environ.get("EVENTROUTER_TEST_EVENTS", "1000000"))
-SEED = int(os.environ.get("EVENTROUTER_TEST_SEED", "20"))
+EVENTS = int(os.environ.get("ER_TEST_EVENTS", "1000000"))
+SEED = int(os.environ.get("ER_TEST_SEED", "20"))
 PARTITIONS = 4
 SUBSCRIBERS = 100
 RULES = 300
