@@ -1,0 +1,52 @@
+/* eventrouterctl rule: offline work on rule files, with the engine of the router and without a daemon. */
+#include "admin/ctl_rule.h"
+
+#include <stdio.h>
+#include "admin/ctl_output.h"
+#include "admin/ctl_rule_file.h"
+
+static enum er_ctl_exit check_file(const char *name)
+{
+    struct er_ctl_rules rules;
+    enum er_ctl_exit result = er_ctl_rules_read(name, &rules);
+    struct er_ruleset *set = result == ER_CTL_OK ? er_ctl_rules_set(&rules) : NULL;
+
+    if (set != NULL) {
+        (void)printf("%s: %zu %s, no errors\n", name, rules.n, rules.n == 1 ? "rule" : "rules");
+    }
+    er_ruleset_free(set);
+    er_ctl_rules_free(&rules);
+    return set != NULL ? ER_CTL_OK : ER_CTL_USAGE;
+}
+
+static enum er_ctl_exit run_check(const struct er_ctl *ctl, const struct er_ctl_args *args)
+{
+    enum er_ctl_exit result = ER_CTL_OK;
+
+    (void)ctl;
+    for (size_t i = 0; i < er_ctl_operands(args); i++) {
+        enum er_ctl_exit one = check_file(er_ctl_operand(args, i));
+
+        result = one != ER_CTL_OK ? one : result;
+    }
+    return result;
+}
+
+static const struct er_ctl_flag test_flags[] = {
+    { "rules", 0, ER_CTL_VALUE, "RULES.jsonl", "the rules, one document per line (required)" },
+    { "events", 0, ER_CTL_VALUE, "EVENTS.jsonl", "each line is one event" },
+    { "topic", 0, ER_CTL_VALUE, "T", "$kafka.topic of every event" },
+    { "key", 0, ER_CTL_VALUE, "K", "$kafka.key of every event" },
+    { "header", 0, ER_CTL_VALUES, "NAME=VALUE", "a header of every event" },
+    { 0 },
+};
+
+static const struct er_ctl_command commands[] = {
+    { "check", "FILE...", "checks rule files: one document per line, or one document or an array in a .json file", NULL, 1, (size_t)-1,
+      run_check },
+    { "test", "[FILE...]", "says for each event which rules match: the lines of --events first, then each FILE as one event", test_flags, 0,
+      (size_t)-1, er_ctl_run_rule_test },
+    { 0 },
+};
+
+const struct er_ctl_noun er_ctl_rule = { "rule", "rules", "checks and tries rules from files, without a daemon", commands };

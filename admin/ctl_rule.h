@@ -1,0 +1,9 @@
+/* The verbs of `eventrouterctl rule` that have a file of their own. */
+#ifndef ER_ADMIN_CTL_RULE_H
+#define ER_ADMIN_CTL_RULE_H
+
+#include "admin/ctl.h"
+
+enum er_ctl_exit er_ctl_run_rule_test(const struct er_ctl *ctl, const struct er_ctl_args *args);
+
+#endif
