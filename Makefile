@@ -129,11 +129,13 @@ MOCK := $(call found,mock,test)
 FUZZ := $(call found,fuzz,fuzz)
 BENCH := $(call found,bench,bench)
 ORACLE := $(wildcard tests/oracle/*_test.py)
+SCHEMA_TESTS := $(wildcard tests/schemas/*_test.py)
 
 RUN_TESTS = $(PYTHON) tests/support/run.py --logs build/test-logs/$(MODE) --prefix "$(RUN_PREFIX)"
 SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) -- replay $(REPLAY) -- \
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
-               oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)")
+               oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)") -- \
+               schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
 PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs $(BUILD)
 SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
