@@ -7,15 +7,15 @@
  *
  * Main thread only.
  */
-#ifndef ER_ROUTER_DESTINATIONS_H
-#define ER_ROUTER_DESTINATIONS_H
+#ifndef ER_ROUTER_TOPIC_WATCH_H
+#define ER_ROUTER_TOPIC_WATCH_H
 
 #include "router/kafka_topics.h"
 #include "rules/store/store.h"
 
-struct er_destinations;
+struct er_topic_watch;
 
-struct er_destinations_options {
+struct er_topic_watch_options {
     const struct er_config *config;
     struct er_store *store;
     struct er_log *log;
@@ -24,36 +24,36 @@ struct er_destinations_options {
     void *ctx;
 };
 
-enum er_code er_destinations_new(const struct er_destinations_options *options, struct er_destinations **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_topic_watch_new(const struct er_topic_watch_options *options, struct er_topic_watch **out, struct er_err *err) ER_MUST_CHECK;
 /* After every job has been answered (er_kafka_topics_free). */
-void er_destinations_free(struct er_destinations *destinations);
+void er_topic_watch_free(struct er_topic_watch *watch);
 
 /* Reads the store's subscribers and asks for all topics. */
-enum er_code er_destinations_start(struct er_destinations *destinations, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_topic_watch_start(struct er_topic_watch *watch, struct er_err *err) ER_MUST_CHECK;
 /* Every 100 ms or so: repeats what failed. */
-void er_destinations_tick(struct er_destinations *destinations, uint64_t now_ms);
+void er_topic_watch_tick(struct er_topic_watch *watch, uint64_t now_ms);
 
 /* Has every topic been looked at once, with a broker? (Some may be broken.) */
-bool er_destinations_started(const struct er_destinations *destinations);
+bool er_topic_watch_started(const struct er_topic_watch *watch);
 /* Do the dead-letter topic and the unmatched topic exist? text (256 bytes): the first that does not, and why. */
-bool er_destinations_service_ready(const struct er_destinations *destinations, char *text, size_t size);
+bool er_topic_watch_service_ready(const struct er_topic_watch *watch, char *text, size_t size);
 
 /* Is the subscriber's topic known to exist? */
-bool er_destinations_ready(const struct er_destinations *destinations, struct er_str subscriber, struct er_str topic);
+bool er_topic_watch_ready(const struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic);
 /* A topic was ensured (or another one than before). Without memory it is forgotten: then the next change asks Kafka again. */
-void er_destinations_put(struct er_destinations *destinations, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created);
-void er_destinations_remove(struct er_destinations *destinations, struct er_str subscriber);
+void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created);
+void er_topic_watch_remove(struct er_topic_watch *watch, struct er_str subscriber);
 
 /* A worker found that a topic is missing or broken: look soon, and make it again if the router had made it. */
-void er_destinations_report(struct er_destinations *destinations, struct er_str topic);
+void er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic);
 
-struct er_destination_view {
+struct er_topic_view {
     struct er_str subscriber; /* n = 0: dead-letter or unmatched topic */
     const char *topic;
     bool ready;
     const char *text; /* why not */
 };
-typedef void er_destination_cb(void *ctx, const struct er_destination_view *view);
-void er_destinations_each(const struct er_destinations *destinations, er_destination_cb *cb, void *ctx);
+typedef void er_topic_view_cb(void *ctx, const struct er_topic_view *view);
+void er_topic_watch_each(const struct er_topic_watch *watch, er_topic_view_cb *cb, void *ctx);
 
 #endif

@@ -1,4 +1,4 @@
-#include "router/destinations.h"
+#include "router/topic_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ struct entry {
     UT_hash_handle hh;
 };
 
-struct er_destinations {
-    struct er_destinations_options options;
+struct er_topic_watch {
+    struct er_topic_watch_options options;
     struct entry *table;
     struct er_topics_job *job; /* under way, or NULL */
     bool started;
@@ -44,7 +44,7 @@ struct er_destinations {
 /* What a job's item needs to find its entry again. */
 struct ask {
     struct er_topics_job job;
-    struct er_destinations *owner;
+    struct er_topic_watch *owner;
     struct er_topic *items;
     struct ask_key {
         char *key;
@@ -53,11 +53,11 @@ struct ask {
     } *keys;
 };
 
-static struct entry *find(const struct er_destinations *destinations, struct er_str key)
+static struct entry *find(const struct er_topic_watch *watch, struct er_str key)
 {
     struct entry *entry;
 
-    HASH_FIND(hh, destinations->table, key.p, key.n, entry);
+    HASH_FIND(hh, watch->table, key.p, key.n, entry);
     return entry;
 }
 
@@ -73,17 +73,17 @@ static char *copy_of(struct er_str s)
     return p;
 }
 
-static void entry_free(struct er_destinations *destinations, struct entry *entry)
+static void entry_free(struct er_topic_watch *watch, struct entry *entry)
 {
-    HASH_DEL(destinations->table, entry);
+    HASH_DEL(watch->table, entry);
     free(entry->topic);
     free(entry);
 }
 
 /* Finds or makes the entry and gives it this topic. NULL without memory (then there is no entry). */
-static struct entry *put(struct er_destinations *destinations, struct er_str key, struct er_str topic, int32_t partitions)
+static struct entry *put(struct er_topic_watch *watch, struct er_str key, struct er_str topic, int32_t partitions)
 {
-    struct entry *entry = find(destinations, key);
+    struct entry *entry = find(watch, key);
     char *name = copy_of(topic);
 
     if (entry == NULL && name != NULL) {
@@ -93,45 +93,45 @@ static struct entry *put(struct er_destinations *destinations, struct er_str key
 
             memcpy(bytes, key.p, key.n);
             entry->key = (struct er_str){ bytes, key.n };
-            HASH_ADD_KEYPTR(hh, destinations->table, entry->key.p, entry->key.n, entry);
+            HASH_ADD_KEYPTR(hh, watch->table, entry->key.p, entry->key.n, entry);
         }
     }
     if (entry == NULL || name == NULL) {
         if (entry != NULL)
-            entry_free(destinations, entry);
+            entry_free(watch, entry);
         free(name);
         return NULL;
     }
     free(entry->topic);
     entry->topic = name;
     entry->partitions = partitions;
-    entry->generation = ++destinations->generation;
+    entry->generation = ++watch->generation;
     entry->state = UNKNOWN;
     entry->asked = false;
     entry->retry_after = RETRY_FIRST_MS;
     return entry;
 }
 
-enum er_code er_destinations_new(const struct er_destinations_options *options, struct er_destinations **out, struct er_err *err)
+enum er_code er_topic_watch_new(const struct er_topic_watch_options *options, struct er_topic_watch **out, struct er_err *err)
 {
-    struct er_destinations *destinations = calloc(1, sizeof *destinations);
+    struct er_topic_watch *watch = calloc(1, sizeof *destinations);
 
     if (destinations == NULL)
         return er_err_set(err, ER_E_NOMEM, "out of memory");
-    destinations->options = *options;
-    *out = destinations;
+    watch->options = *options;
+    *out = watch;
     return ER_OK;
 }
 
-void er_destinations_free(struct er_destinations *destinations)
+void er_topic_watch_free(struct er_topic_watch *watch)
 {
     struct entry *entry, *next;
 
     if (destinations == NULL)
         return;
-    HASH_ITER(hh, destinations->table, entry, next)
-        entry_free(destinations, entry);
-    free(destinations);
+    HASH_ITER(hh, watch->table, entry, next)
+        entry_free(watch, entry);
+    free(watch);
 }
 
 static void ask_free(struct ask *ask)
@@ -153,26 +153,26 @@ static void ask_free(struct ask *ask)
     free(ask);
 }
 
-static void take_ready(struct er_destinations *destinations, struct entry *entry, const struct er_topic *item)
+static void take_ready(struct er_topic_watch *watch, struct entry *entry, const struct er_topic *item)
 {
     struct er_err err;
 
     if (entry->state == BROKEN)
-        er_log_write(destinations->options.log, ER_LOG_INFO, ER_LM("topic exists again"), ER_LF("topic", entry->topic));
+        er_log_write(watch->options.log, ER_LOG_INFO, ER_LM("topic exists again"), ER_LF("topic", entry->topic));
     if (item->created)
-        er_log_write(destinations->options.log, ER_LOG_INFO, ER_LM("topic made"), ER_LF("topic", entry->topic),
+        er_log_write(watch->options.log, ER_LOG_INFO, ER_LM("topic made"), ER_LF("topic", entry->topic),
                      ER_LFI("partitions", entry->partitions));
     entry->state = READY;
     entry->text[0] = '\0';
     entry->retry_after = RETRY_FIRST_MS;
-    if (item->created && !entry->service && er_store_set_topic_created(destinations->options.store, entry->key, &err) != ER_OK)
-        er_log_write(destinations->options.log, ER_LOG_WARN, ER_LM("store cannot remember who made a topic"), ER_LF("error", err.text));
+    if (item->created && !entry->service && er_store_set_topic_created(watch->options.store, entry->key, &err) != ER_OK)
+        er_log_write(watch->options.log, ER_LOG_WARN, ER_LM("store cannot remember who made a topic"), ER_LF("error", err.text));
 }
 
-static void take_broken(struct er_destinations *destinations, struct entry *entry, const struct er_topic *item)
+static void take_broken(struct er_topic_watch *watch, struct entry *entry, const struct er_topic *item)
 {
     if (entry->state != BROKEN)
-        er_log_write(destinations->options.log, ER_LOG_WARN, ER_LM("topic is not usable"), ER_LF("topic", entry->topic),
+        er_log_write(watch->options.log, ER_LOG_WARN, ER_LM("topic is not usable"), ER_LF("topic", entry->topic),
                      ER_LF("code", er_code_name(item->code)), ER_LF("error", item->text));
     entry->state = BROKEN;
     snprintf(entry->text, sizeof entry->text, "%s", item->text);
@@ -184,28 +184,28 @@ static void take_broken(struct er_destinations *destinations, struct entry *entr
 static void job_done(void *arg, struct er_topics_job *job)
 {
     struct ask *ask = arg;
-    struct er_destinations *destinations = ask->owner;
+    struct er_topic_watch *watch = ask->owner;
     bool stopping = false;
 
     for (size_t i = 0; i < job->n; i++) {
-        struct entry *entry = find(destinations, (struct er_str){ ask->keys[i].key, ask->keys[i].n });
+        struct entry *entry = find(watch, (struct er_str){ ask->keys[i].key, ask->keys[i].n });
 
         stopping |= job->items[i].code == ER_E_UNAVAILABLE;
         if (entry == NULL || entry->generation != ask->keys[i].generation)
             continue;
         entry->asked = false;
         if (job->items[i].code == ER_OK)
-            take_ready(destinations, entry, &job->items[i]);
+            take_ready(watch, entry, &job->items[i]);
         else if (job->reached && job->items[i].code != ER_E_UNAVAILABLE)
-            take_broken(destinations, entry, &job->items[i]);
+            take_broken(watch, entry, &job->items[i]);
         else if (entry->state == UNKNOWN)
             snprintf(entry->text, sizeof entry->text, "%s", job->items[i].text);
         else
             entry->retry_ms = er_clock_ms() + entry->retry_after;
     }
     if (job->reached && !stopping)
-        destinations->started = true;
-    destinations->job = NULL;
+        watch->started = true;
+    watch->job = NULL;
     ask_free(ask);
 }
 
@@ -215,20 +215,20 @@ static bool is_due(const struct entry *entry, uint64_t now_ms)
 }
 
 /* One job for everything that is due. */
-static bool submit_due(struct er_destinations *destinations, uint64_t now_ms)
+static bool submit_due(struct er_topic_watch *watch, uint64_t now_ms)
 {
     struct ask *ask = calloc(1, sizeof *ask);
     struct entry *entry, *next;
-    size_t n = HASH_COUNT(destinations->table);
+    size_t n = HASH_COUNT(watch->table);
 
     if (ask == NULL)
         return false;
-    ask->owner = destinations;
+    ask->owner = watch;
     ask->items = calloc(n + 1, sizeof *ask->items);
     ask->keys = calloc(n + 1, sizeof *ask->keys);
     if (ask->items == NULL || ask->keys == NULL)
         goto fail;
-    HASH_ITER(hh, destinations->table, entry, next) {
+    HASH_ITER(hh, watch->table, entry, next) {
         struct er_topic *item = &ask->items[ask->job.n];
         struct ask_key *key = &ask->keys[ask->job.n];
 
@@ -240,7 +240,7 @@ static bool submit_due(struct er_destinations *destinations, uint64_t now_ms)
         key->key = copy_of(entry->key);
         item->name = copy_of(er_str_of(entry->topic));
         item->partitions = entry->partitions;
-        item->create = entry->create && destinations->options.config->destination_create;
+        item->create = entry->create && watch->options.config->destination_create;
         if (key->key == NULL || item->name == NULL)
             goto fail;
     }
@@ -248,14 +248,14 @@ static bool submit_due(struct er_destinations *destinations, uint64_t now_ms)
         ask_free(ask);
         return true;
     }
-    HASH_ITER(hh, destinations->table, entry, next)
+    HASH_ITER(hh, watch->table, entry, next)
         entry->asked |= is_due(entry, now_ms);
     ask->job.items = ask->items;
     ask->job.budget_ms = JOB_BUDGET_MS;
     ask->job.done = job_done;
     ask->job.arg = ask;
-    destinations->job = &ask->job;
-    destinations->options.submit(destinations->options.ctx, &ask->job);
+    watch->job = &ask->job;
+    watch->options.submit(watch->options.ctx, &ask->job);
     return true;
 fail:
     ask_free(ask);
@@ -263,7 +263,7 @@ fail:
 }
 
 struct load {
-    struct er_destinations *destinations;
+    struct er_topic_watch *watch;
     bool failed;
 };
 
@@ -278,13 +278,13 @@ static bool load_subscriber(void *ctx, const struct er_store_subscriber *row)
     return entry != NULL;
 }
 
-static bool put_service(struct er_destinations *destinations, const char *key, const char *topic)
+static bool put_service(struct er_topic_watch *watch, const char *key, const char *topic)
 {
     struct entry *entry;
 
     if (topic[0] == '\0')
         return true;
-    entry = put(destinations, er_str_of(key), er_str_of(topic), 1);
+    entry = put(watch, er_str_of(key), er_str_of(topic), 1);
     if (entry == NULL)
         return false;
     entry->service = true;
@@ -292,38 +292,38 @@ static bool put_service(struct er_destinations *destinations, const char *key, c
     return true;
 }
 
-enum er_code er_destinations_start(struct er_destinations *destinations, struct er_err *err)
+enum er_code er_topic_watch_start(struct er_topic_watch *watch, struct er_err *err)
 {
     struct load load = { .destinations = destinations };
     enum er_code code =
-        er_store_each_subscriber(destinations->options.store, (struct er_str){ NULL, 0 }, load_subscriber, &load, err);
+        er_store_each_subscriber(watch->options.store, (struct er_str){ NULL, 0 }, load_subscriber, &load, err);
 
     if (code != ER_OK)
         return code;
     /* '*' is not allowed in the id of a subscriber */
-    if (load.failed || !put_service(destinations, "*dead-letter", destinations->options.config->dead_letter_topic) ||
-        !put_service(destinations, "*unmatched", destinations->options.config->unmatched_topic) || !submit_due(destinations, er_clock_ms()))
+    if (load.failed || !put_service(watch, "*dead-letter", watch->options.config->dead_letter_topic) ||
+        !put_service(watch, "*unmatched", watch->options.config->unmatched_topic) || !submit_due(watch, er_clock_ms()))
         return er_err_set(err, ER_E_NOMEM, "out of memory");
     return ER_OK;
 }
 
-void er_destinations_tick(struct er_destinations *destinations, uint64_t now_ms)
+void er_topic_watch_tick(struct er_topic_watch *watch, uint64_t now_ms)
 {
-    if (destinations->job == NULL && !submit_due(destinations, now_ms))
-        er_log_write(destinations->options.log, ER_LOG_WARN, ER_LM("no memory to look at topics; trying again"));
+    if (watch->job == NULL && !submit_due(watch, now_ms))
+        er_log_write(watch->options.log, ER_LOG_WARN, ER_LM("no memory to look at topics; trying again"));
 }
 
-bool er_destinations_started(const struct er_destinations *destinations)
+bool er_topic_watch_started(const struct er_topic_watch *watch)
 {
-    return destinations->started;
+    return watch->started;
 }
 
-bool er_destinations_service_ready(const struct er_destinations *destinations, char *text, size_t size)
+bool er_topic_watch_service_ready(const struct er_topic_watch *watch, char *text, size_t size)
 {
     static const char *const keys[] = { "*dead-letter", "*unmatched" };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const struct entry *entry = find(destinations, er_str_of(keys[i]));
+        const struct entry *entry = find(watch, er_str_of(keys[i]));
 
         if (entry != NULL && entry->state != READY) {
             snprintf(text, size, "topic %s: %s", entry->topic, entry->text[0] == '\0' ? "not looked at yet" : entry->text);
@@ -333,19 +333,19 @@ bool er_destinations_service_ready(const struct er_destinations *destinations, c
     return true;
 }
 
-bool er_destinations_ready(const struct er_destinations *destinations, struct er_str subscriber, struct er_str topic)
+bool er_topic_watch_ready(const struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic)
 {
-    const struct entry *entry = find(destinations, subscriber);
+    const struct entry *entry = find(watch, subscriber);
 
     return entry != NULL && entry->state == READY && er_str_eq(er_str_of(entry->topic), topic);
 }
 
-void er_destinations_put(struct er_destinations *destinations, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created)
+void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created)
 {
-    struct entry *entry = find(destinations, subscriber);
+    struct entry *entry = find(watch, subscriber);
 
     if (entry == NULL || !er_str_eq(er_str_of(entry->topic), topic))
-        entry = put(destinations, subscriber, topic, partitions);
+        entry = put(watch, subscriber, topic, partitions);
     if (entry == NULL)
         return;
     entry->state = READY;
@@ -354,19 +354,19 @@ void er_destinations_put(struct er_destinations *destinations, struct er_str sub
     entry->retry_after = RETRY_FIRST_MS;
 }
 
-void er_destinations_remove(struct er_destinations *destinations, struct er_str subscriber)
+void er_topic_watch_remove(struct er_topic_watch *watch, struct er_str subscriber)
 {
-    struct entry *entry = find(destinations, subscriber);
+    struct entry *entry = find(watch, subscriber);
 
     if (entry != NULL && !entry->service)
-        entry_free(destinations, entry);
+        entry_free(watch, entry);
 }
 
-void er_destinations_report(struct er_destinations *destinations, struct er_str topic)
+void er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic)
 {
     struct entry *entry, *next;
 
-    HASH_ITER(hh, destinations->table, entry, next) {
+    HASH_ITER(hh, watch->table, entry, next) {
         if (!er_str_eq(er_str_of(entry->topic), topic) || entry->state != READY)
             continue;
         entry->state = BROKEN;
@@ -375,12 +375,12 @@ void er_destinations_report(struct er_destinations *destinations, struct er_str 
     }
 }
 
-void er_destinations_each(const struct er_destinations *destinations, er_destination_cb *cb, void *ctx)
+void er_topic_watch_each(const struct er_topic_watch *watch, er_topic_view_cb *cb, void *ctx)
 {
     struct entry *entry, *next;
 
-    HASH_ITER(hh, destinations->table, entry, next) {
-        struct er_destination_view view = {
+    HASH_ITER(hh, watch->table, entry, next) {
+        struct er_topic_view view = {
             .subscriber = entry->service ? (struct er_str){ "", 0 } : entry->key,
             .topic = entry->topic,
             .ready = entry->state == READY,
