@@ -1,9 +1,10 @@
-/* Checks of user-set librdkafka properties; the names come from librdkafka's own table. er_router_check_kafka is in router/router.h. */
+/* What is known about the running librdkafka: its properties (the names come from its own table), its defects. Does not show librdkafka
+ * itself. er_router_check_kafka is in router/router.h. */
 #ifndef ER_ROUTER_KAFKA_CHECK_H
 #define ER_ROUTER_KAFKA_CHECK_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "router/config.h"
+#include "router/log.h"
 
 /* The property names that the running librdkafka documents, with the client that each concerns. */
 struct er_kafka_names;
@@ -15,5 +16,17 @@ bool er_kafka_names_concern(const struct er_kafka_names *names, const char *name
 
 /* The nearest name, or NULL. */
 const char *er_kafka_names_suggest(const struct er_kafka_names *names, const char *name);
+
+/* Why a property may not be set, or NULL when it may. */
+const char *er_kafka_refused(const char *name);
+
+/* One warning for every known defect of the running librdkafka that matters to the delivery mode. */
+void er_kafka_warn_defects(struct er_log *log, enum er_delivery delivery);
+
+/* The same for a given version (rd_kafka_version()): calls warn for each; for the test of the table. */
+typedef void er_kafka_defect_cb(void *ctx, const char *text);
+void er_kafka_each_defect(int version, enum er_delivery delivery, er_kafka_defect_cb *warn, void *ctx);
+
+const char *er_kafka_version(void); /* for example "2.0.2" */
 
 #endif

@@ -280,3 +280,8 @@ void er_kafka_warn_defects(struct er_log *log, enum er_delivery delivery)
 {
     er_kafka_each_defect(rd_kafka_version(), delivery, log_defect, log);
 }
+
+const char *er_kafka_version(void)
+{
+    return rd_kafka_version_str();
+}

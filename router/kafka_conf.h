@@ -39,14 +39,4 @@ enum er_code er_kafka_conf_new(const struct er_config *config, enum er_kafka_cli
 /* The value that the router's client would run with, in value (zero terminated, cut); false when librdkafka does not know the name. */
 bool er_kafka_conf_value(const rd_kafka_conf_t *conf, const char *name, char *value, size_t size);
 
-/* One warning for every known defect of the running librdkafka that matters to the delivery mode. */
-void er_kafka_warn_defects(struct er_log *log, enum er_delivery delivery);
-
-/* The same for a given version (rd_kafka_version()): calls warn for each; for the test of the table. */
-typedef void er_kafka_defect_cb(void *ctx, const char *text);
-void er_kafka_each_defect(int version, enum er_delivery delivery, er_kafka_defect_cb *warn, void *ctx);
-
-/* Why a property may not be set, or NULL when it may. */
-const char *er_kafka_refused(const char *name);
-
 #endif

@@ -360,12 +360,13 @@ static void recall(void *ctx)
         (void)rd_kafka_purge(sink->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
+/* Blocking, so that the reports are there when it returns; the broker threads need a moment, not an answer. */
 static void purge(void *ctx)
 {
     struct er_kafka_sink *sink = ctx;
 
     if (sink->rk != NULL && sink->outstanding > 0)
-        (void)rd_kafka_purge(sink->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+        (void)rd_kafka_purge(sink->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
 
 static const struct er_sink_ops kafka_sink_ops = {

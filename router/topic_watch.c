@@ -114,9 +114,9 @@ static struct entry *put(struct er_topic_watch *watch, struct er_str key, struct
 
 enum er_code er_topic_watch_new(const struct er_topic_watch_options *options, struct er_topic_watch **out, struct er_err *err)
 {
-    struct er_topic_watch *watch = calloc(1, sizeof *destinations);
+    struct er_topic_watch *watch = calloc(1, sizeof *watch);
 
-    if (destinations == NULL)
+    if (watch == NULL)
         return er_err_set(err, ER_E_NOMEM, "out of memory");
     watch->options = *options;
     *out = watch;
@@ -127,7 +127,7 @@ void er_topic_watch_free(struct er_topic_watch *watch)
 {
     struct entry *entry, *next;
 
-    if (destinations == NULL)
+    if (watch == NULL)
         return;
     HASH_ITER(hh, watch->table, entry, next)
         entry_free(watch, entry);
@@ -270,7 +270,7 @@ struct load {
 static bool load_subscriber(void *ctx, const struct er_store_subscriber *row)
 {
     struct load *load = ctx;
-    struct entry *entry = put(load->destinations, row->id, row->topic, row->partitions);
+    struct entry *entry = put(load->watch, row->id, row->topic, row->partitions);
 
     load->failed = entry == NULL;
     if (entry != NULL)
@@ -294,7 +294,7 @@ static bool put_service(struct er_topic_watch *watch, const char *key, const cha
 
 enum er_code er_topic_watch_start(struct er_topic_watch *watch, struct er_err *err)
 {
-    struct load load = { .destinations = destinations };
+    struct load load = { .watch = watch };
     enum er_code code =
         er_store_each_subscriber(watch->options.store, (struct er_str){ NULL, 0 }, load_subscriber, &load, err);
 
@@ -362,17 +362,41 @@ void er_topic_watch_remove(struct er_topic_watch *watch, struct er_str subscribe
         entry_free(watch, entry);
 }
 
-void er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic)
+static struct entry *find_topic(const struct er_topic_watch *watch, struct er_str topic)
 {
     struct entry *entry, *next;
 
     HASH_ITER(hh, watch->table, entry, next) {
-        if (!er_str_eq(er_str_of(entry->topic), topic) || entry->state != READY)
-            continue;
-        entry->state = BROKEN;
-        snprintf(entry->text, sizeof entry->text, "the broker refused a copy");
-        entry->retry_ms = er_clock_ms();
+        if (er_str_eq(er_str_of(entry->topic), topic))
+            return entry;
     }
+    return NULL;
+}
+
+bool er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic, int32_t *partitions)
+{
+    struct entry *entry = find_topic(watch, topic);
+
+    *partitions = 1;
+    if (entry == NULL)
+        return false;
+    *partitions = entry->partitions;
+    if (entry->state == READY) {
+        entry->state = BROKEN;
+        entry->retry_ms = UINT64_MAX;
+        snprintf(entry->text, sizeof entry->text, "missing, or it refuses copies");
+    }
+    return entry->create;
+}
+
+void er_topic_watch_found(struct er_topic_watch *watch, struct er_str topic)
+{
+    struct entry *entry = find_topic(watch, topic);
+
+    if (entry == NULL)
+        return;
+    entry->state = READY;
+    entry->text[0] = '\0';
 }
 
 void er_topic_watch_each(const struct er_topic_watch *watch, er_topic_view_cb *cb, void *ctx)

@@ -3,7 +3,8 @@
  *
  *   start: all of them in one job; without a broker the job is repeated for ever
  *   change: the change queue ensures new ones itself and tells the result here
- *   later: broken ones are looked at again with back-off (1 s to 60 s)
+ *   later: those that were broken at start are looked at again with back-off (1 s to 60 s); those that break later are the business of
+ *   the worker's breaker
  *
  * Main thread only.
  */
@@ -44,8 +45,11 @@ bool er_topic_watch_ready(const struct er_topic_watch *watch, struct er_str subs
 void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created);
 void er_topic_watch_remove(struct er_topic_watch *watch, struct er_str subscriber);
 
-/* A worker found that a topic is missing or broken: look soon, and make it again if the router had made it. */
-void er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic);
+/* A worker found that a topic is missing or refuses copies, and looks after it from now on. Returns whether the router may make it (it
+ * made it before), with its partitions. */
+bool er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic, int32_t *partitions);
+/* It exists again. */
+void er_topic_watch_found(struct er_topic_watch *watch, struct er_str topic);
 
 struct er_topic_view {
     struct er_str subscriber; /* n = 0: dead-letter or unmatched topic */

@@ -1,0 +1,29 @@
+/* struct er_router, for router.c and router_status.c. */
+#ifndef ER_ROUTER_ROUTER_INTERNAL_H
+#define ER_ROUTER_ROUTER_INTERNAL_H
+
+#include "router/change_queue.h"
+#include "router/router.h"
+#include "router/worker_thread.h"
+
+#define ER_WORKERS_MAX 64
+
+struct er_router {
+    struct er_router_options options;
+    int wakeup_fd;
+    struct er_ruleset *ruleset;
+    struct er_kafka_topics *topics;
+    struct er_topic_watch *watch;
+    struct er_change_queue *queue;
+    struct er_worker_thread *workers[ER_WORKERS_MAX]; /* made when the topics were looked at, with a broker */
+    size_t n_workers;
+    bool started; /* the workers */
+    int64_t start_wall_ms;
+    uint64_t start_ms;
+    bool stopping;
+    bool failed;
+    struct er_err failure;
+    uint64_t warned_ms; /* last warning that no broker answers */
+};
+
+#endif

@@ -1,0 +1,344 @@
+#include "router/worker_thread.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "router/kafka_sink.h"
+
+/* A topic on its way between the threads. */
+struct letter {
+    struct letter *next;
+    enum er_code code;
+    char text[160];
+    size_t n;
+    char topic[];
+};
+
+/* A breaker that is not closed. */
+struct breaker {
+    struct breaker *next;
+    enum er_breaker_state state;
+    char text[160];
+    char topic[];
+};
+
+struct er_worker_thread {
+    struct er_worker_thread_options options;
+    struct er_counters counters;
+    struct er_kafka_source *source;
+    struct er_kafka_sink *sink;
+    struct er_worker *worker; /* its thread */
+    pthread_t thread;
+    bool started;
+    bool told; /* its thread: er_worker_stop was called */
+    atomic_bool stop;
+    atomic_bool stopped;
+    atomic_bool mail; /* answers are waiting */
+    _Atomic uint64_t finish_ms, leave_ms;
+
+    pthread_mutex_t mutex;
+    struct letter *asks, *answers; /* mutex */
+    struct breaker *breakers;      /* mutex */
+    bool dead_letter_down;         /* mutex */
+    char dead_letter_text[256];    /* mutex */
+};
+
+static void wake_main(struct er_worker_thread *thread)
+{
+    uint64_t one = 1;
+
+    if (write(thread->options.wakeup_fd, &one, sizeof one) < 0)
+        return; /* the counter is full: main is awake anyway */
+}
+
+static struct letter *letter_new(struct er_str topic, enum er_code code, const char *text)
+{
+    struct letter *letter = calloc(1, sizeof *letter + topic.n + 1);
+
+    if (letter == NULL)
+        return NULL;
+    memcpy(letter->topic, topic.p, topic.n);
+    letter->n = topic.n;
+    letter->code = code;
+    snprintf(letter->text, sizeof letter->text, "%.*s", (int)sizeof letter->text - 1, text);
+    return letter;
+}
+
+static void letters_free(struct letter *letter)
+{
+    while (letter != NULL) {
+        struct letter *next = letter->next;
+
+        free(letter);
+        letter = next;
+    }
+}
+
+/* ---- the worker's hooks: on its thread ---- */
+
+static void on_ensure(void *ctx, struct er_str topic)
+{
+    struct er_worker_thread *thread = ctx;
+    struct letter *letter = letter_new(topic, ER_OK, "");
+
+    if (letter == NULL)
+        return; /* the worker asks again after its deadline */
+    pthread_mutex_lock(&thread->mutex);
+    letter->next = thread->asks;
+    thread->asks = letter;
+    pthread_mutex_unlock(&thread->mutex);
+    wake_main(thread);
+}
+
+static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text)
+{
+    struct er_worker_thread *thread = ctx;
+    struct breaker **at = &thread->breakers;
+    struct breaker *breaker;
+
+    er_log_write(thread->options.log, state == ER_BREAKER_OPEN || state == ER_BREAKER_CLOSED ? ER_LOG_WARN : ER_LOG_DEBUG,
+                 ER_LM("breaker of a destination"), ER_LFS("topic", topic), ER_LF("state", er_breaker_state_name(state)),
+                 ER_LF("reason", text), ER_LFI("worker", thread->options.index));
+    pthread_mutex_lock(&thread->mutex);
+    while (*at != NULL && !er_str_eq(er_str_of((*at)->topic), topic))
+        at = &(*at)->next;
+    breaker = *at;
+    if (breaker == NULL && state != ER_BREAKER_CLOSED) {
+        breaker = calloc(1, sizeof *breaker + topic.n + 1);
+        if (breaker != NULL) {
+            memcpy(breaker->topic, topic.p, topic.n);
+            *at = breaker;
+        }
+    }
+    if (breaker != NULL && state == ER_BREAKER_CLOSED) {
+        *at = breaker->next;
+        free(breaker);
+    } else if (breaker != NULL) {
+        breaker->state = state;
+        snprintf(breaker->text, sizeof breaker->text, "%.*s", (int)sizeof breaker->text - 1, text);
+    }
+    pthread_mutex_unlock(&thread->mutex);
+}
+
+static void on_dead_letter_health(void *ctx, bool ok, const char *text)
+{
+    struct er_worker_thread *thread = ctx;
+
+    if (ok)
+        er_log_write(thread->options.log, ER_LOG_INFO, ER_LM("dead-letter topic is writable again"), ER_LFI("worker", thread->options.index));
+    else
+        er_log_write(thread->options.log, ER_LOG_ERROR, ER_LM("dead-letter topic is not writable; its source partitions wait"),
+                     ER_LF("error", text), ER_LFI("worker", thread->options.index));
+    pthread_mutex_lock(&thread->mutex);
+    thread->dead_letter_down = !ok;
+    snprintf(thread->dead_letter_text, sizeof thread->dead_letter_text, "%s", ok ? "" : text);
+    pthread_mutex_unlock(&thread->mutex);
+}
+
+/* ---- the thread ---- */
+
+static void read_mail(struct er_worker_thread *thread)
+{
+    struct letter *letters;
+
+    if (!atomic_exchange_explicit(&thread->mail, false, memory_order_acquire))
+        return;
+    pthread_mutex_lock(&thread->mutex);
+    letters = thread->answers;
+    thread->answers = NULL;
+    pthread_mutex_unlock(&thread->mutex);
+    for (const struct letter *letter = letters; letter != NULL; letter = letter->next)
+        er_worker_ensured(thread->worker, (struct er_str){ letter->topic, letter->n }, letter->code, letter->text);
+    letters_free(letters);
+}
+
+static void read_stop(struct er_worker_thread *thread)
+{
+    if (thread->told || !atomic_load_explicit(&thread->stop, memory_order_acquire))
+        return;
+    thread->told = true;
+    er_worker_stop(thread->worker, (int64_t)atomic_load(&thread->finish_ms) * ER_MS_NS);
+}
+
+static void *run(void *arg)
+{
+    struct er_worker_thread *thread = arg;
+    size_t unfinished;
+
+    do {
+        read_mail(thread);
+        read_stop(thread);
+    } while (er_worker_step(thread->worker) != ER_WORKER_STOPPED);
+    unfinished = er_worker_in_flight(thread->worker);
+    if (unfinished > 0)
+        er_log_write(thread->options.log, ER_LOG_WARN, ER_LM("stopped with events in flight; they will be routed again"),
+                     ER_LFI("worker", thread->options.index), ER_LFI("events", unfinished));
+    er_worker_free(thread->worker);
+    thread->worker = NULL;
+    er_kafka_source_close(thread->source, atomic_load(&thread->leave_ms));
+    atomic_store(&thread->stopped, true);
+    wake_main(thread);
+    return NULL;
+}
+
+static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *err)
+{
+    const struct er_config *config = thread->options.config;
+    struct er_worker_options options = {
+        .source = er_kafka_source_seam(thread->source),
+        .sink = er_kafka_sink_seam(thread->sink),
+        .clock = er_clock_system(),
+        .hooks = { thread, on_ensure, on_breaker, on_dead_letter_health },
+        .limits = er_worker_default_limits(),
+        .ruleset = thread->options.ruleset,
+        .counters = &thread->counters,
+        .provenance = config->provenance,
+        .dead_letter_topic = config->dead_letter_topic,
+        .unmatched_topic = config->unmatched_topic,
+    };
+
+    return er_worker_new(&options, &thread->worker, err);
+}
+
+enum er_code er_worker_thread_start(const struct er_worker_thread_options *options, struct er_worker_thread **out, struct er_err *err)
+{
+    struct er_worker_thread *thread = calloc(1, sizeof *thread);
+    enum er_code code;
+
+    if (thread == NULL)
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    thread->options = *options;
+    pthread_mutex_init(&thread->mutex, NULL);
+    code = er_kafka_source_new(options->config, options->log, options->index, &thread->source, err);
+    if (code == ER_OK)
+        code = er_kafka_sink_new(options->config, options->log, options->index, &thread->sink, err);
+    if (code == ER_OK)
+        code = make_worker(thread, err);
+    if (code == ER_OK)
+        code = er_kafka_source_subscribe(thread->source, err);
+    if (code == ER_OK && pthread_create(&thread->thread, NULL, run, thread) != 0)
+        code = er_err_set(err, ER_E_SYSTEM, "no thread for a worker can be started; raise the limit of threads");
+    thread->started = code == ER_OK;
+    if (code != ER_OK) {
+        er_worker_thread_free(thread);
+        return code;
+    }
+    *out = thread;
+    return ER_OK;
+}
+
+void er_worker_thread_stop(struct er_worker_thread *thread, uint64_t finish_ms, uint64_t leave_ms)
+{
+    atomic_store(&thread->finish_ms, finish_ms);
+    atomic_store(&thread->leave_ms, leave_ms);
+    atomic_store_explicit(&thread->stop, true, memory_order_release);
+}
+
+bool er_worker_thread_stopped(const struct er_worker_thread *thread)
+{
+    return atomic_load(&thread->stopped);
+}
+
+void er_worker_thread_free(struct er_worker_thread *thread)
+{
+    if (thread == NULL)
+        return;
+    if (thread->started) {
+        if (!atomic_load(&thread->stop))
+            er_worker_thread_stop(thread, er_clock_ms(), er_clock_ms() + 500);
+        pthread_join(thread->thread, NULL);
+    }
+    er_worker_free(thread->worker);
+    er_kafka_sink_free(thread->sink);
+    er_kafka_source_free(thread->source);
+    letters_free(thread->asks);
+    letters_free(thread->answers);
+    while (thread->breakers != NULL) {
+        struct breaker *breaker = thread->breakers;
+
+        thread->breakers = breaker->next;
+        free(breaker);
+    }
+    pthread_mutex_destroy(&thread->mutex);
+    free(thread);
+}
+
+/* ---- main's side ---- */
+
+void er_worker_thread_each_ask(struct er_worker_thread *thread, er_worker_ask_cb *cb, void *ctx)
+{
+    struct letter *letters;
+
+    pthread_mutex_lock(&thread->mutex);
+    letters = thread->asks;
+    thread->asks = NULL;
+    pthread_mutex_unlock(&thread->mutex);
+    for (const struct letter *letter = letters; letter != NULL; letter = letter->next)
+        cb(ctx, thread, (struct er_str){ letter->topic, letter->n });
+    letters_free(letters);
+}
+
+void er_worker_thread_answer(struct er_worker_thread *thread, struct er_str topic, enum er_code code, const char *text)
+{
+    struct letter *letter = letter_new(topic, code, text);
+
+    if (letter == NULL)
+        return;
+    pthread_mutex_lock(&thread->mutex);
+    letter->next = thread->answers;
+    thread->answers = letter;
+    pthread_mutex_unlock(&thread->mutex);
+    atomic_store_explicit(&thread->mail, true, memory_order_release);
+}
+
+const struct er_counters *er_worker_thread_counters(const struct er_worker_thread *thread)
+{
+    return &thread->counters;
+}
+
+uint64_t er_worker_thread_producers_replaced(const struct er_worker_thread *thread)
+{
+    return er_kafka_sink_replaced(thread->sink);
+}
+
+void er_worker_thread_source_state(struct er_worker_thread *thread, struct er_kafka_source_state *out)
+{
+    er_kafka_source_state(thread->source, out);
+}
+
+void er_worker_thread_positions(struct er_worker_thread *thread, er_kafka_position_cb *cb, void *ctx)
+{
+    er_kafka_source_positions(thread->source, cb, ctx);
+}
+
+bool er_worker_thread_dead_letter_ok(struct er_worker_thread *thread, char *text, size_t size)
+{
+    bool ok;
+
+    pthread_mutex_lock(&thread->mutex);
+    ok = !thread->dead_letter_down;
+    if (!ok)
+        snprintf(text, size, "%s", thread->dead_letter_text);
+    pthread_mutex_unlock(&thread->mutex);
+    return ok;
+}
+
+void er_worker_thread_each_breaker(struct er_worker_thread *thread, er_breaker_cb *cb, void *ctx)
+{
+    pthread_mutex_lock(&thread->mutex);
+    for (const struct breaker *breaker = thread->breakers; breaker != NULL; breaker = breaker->next) {
+        struct er_breaker_view view = { breaker->topic, breaker->state, breaker->text };
+
+        cb(ctx, &view);
+    }
+    pthread_mutex_unlock(&thread->mutex);
+}
+
+const char *er_breaker_state_name(enum er_breaker_state state)
+{
+    static const char *const names[] = { "closed", "open", "ensure", "half-open" };
+
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "?";
+}
