@@ -42,10 +42,10 @@ static const struct er_ctl_flag test_flags[] = {
 };
 
 static const struct er_ctl_command commands[] = {
-    { "check", "FILE...", "checks rule files: one document per line, or one document or an array in a .json file", NULL, 1, (size_t)-1,
-      run_check },
-    { "test", "[FILE...]", "says for each event which rules match: the lines of --events first, then each FILE as one event", test_flags, 0,
-      (size_t)-1, er_ctl_run_rule_test },
+    { "check", "FILE...", "checks rule files: one document per line, or one document or an array in a .json file", NULL, 1,
+      (size_t)-1, run_check },
+    { "test", "[FILE...]", "says for each event which rules match: the lines of --events first, then each FILE as one event",
+      test_flags, 0, (size_t)-1, er_ctl_run_rule_test },
     { 0 },
 };
 

@@ -227,7 +227,8 @@ static void report_same_ids(struct loader *loader)
 
         if (er_str_eq(sorted[i - 1].rule->id, rule->id)) {
             er_ctl_error(ER_E_RULE_DUPLICATE_ID, "%s: /id: the id \"%.*s\" is also that of %s %zu; ids are unique",
-                         place(loader, sorted[i].line), ER_STR_ARG(rule->id), loader->lines ? "line" : "element", sorted[i - 1].line);
+                         place(loader, sorted[i].line), ER_STR_ARG(rule->id), loader->lines ? "line" : "element",
+                         sorted[i - 1].line);
             rules->errors++;
         }
     }
@@ -351,7 +352,8 @@ struct er_ruleset *er_ctl_rules_set(const struct er_ctl_rules *rules)
     }
     er_ruleset_stats(set, &stats);
     if (stats.unindexed > limit) {
-        (void)fprintf(stderr, "warning[%s]: no index can serve %zu of the rules, a router accepts %zu; add a type or a longer literal\n",
+        (void)fprintf(stderr,
+                      "warning[%s]: no index can serve %zu of the rules, a router accepts %zu; add a type or a longer literal\n",
                       er_code_name(ER_E_RULE_UNINDEXED), stats.unindexed, limit);
     }
     return set;

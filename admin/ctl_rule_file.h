@@ -15,14 +15,14 @@ struct er_ctl_rules {
 /* Is the line only spaces, tabs and carriage returns? */
 bool er_ctl_line_blank(struct er_str line);
 
-/* Reads and checks all documents of a file ("-" = standard input) and prints every error and warning on standard error, with line and
- * JSON Pointer. A document without `subscriber` takes its id as subscriber; one without `id` is called after subscriber and line.
- * Returns ER_CTL_OK, or ER_CTL_USAGE when there is any error. Release with er_ctl_rules_free in both cases. */
+/* Reads and checks all documents of a file ("-" = standard input) and prints every error and warning on standard error, with line
+ * and JSON Pointer. A document without `subscriber` takes its id as subscriber; one without `id` is called after subscriber and
+ * line. Returns ER_CTL_OK, or ER_CTL_USAGE when there is any error. Release with er_ctl_rules_free in both cases. */
 enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out);
 void er_ctl_rules_free(struct er_ctl_rules *rules);
 
-/* A rule set of these rules with the default options and no limit of rules without index (over the default limit: a warning). Prints what
- * fails. Returns owned, or NULL. */
+/* A rule set of these rules with the default options and no limit of rules without index (over the default limit: a warning).
+ * Prints what fails. Returns owned, or NULL. */
 struct er_ruleset *er_ctl_rules_set(const struct er_ctl_rules *rules);
 
 #endif

@@ -13,7 +13,7 @@ struct er_buf {
     bool failed; /* an append found no memory; later appends do nothing */
 };
 
-void er_buf_free(struct er_buf *buf); /* also resets to {0} */
+void er_buf_free(struct er_buf *buf);  /* also resets to {0} */
 void er_buf_clear(struct er_buf *buf); /* n = 0, failed = false, memory kept */
 void er_buf_add(struct er_buf *buf, struct er_str s);
 void er_buf_addc(struct er_buf *buf, char c);

@@ -11,27 +11,19 @@
 #include "rules/base/err.h"
 #include "rules/base/str.h"
 
-enum er_json_type {
-    ER_JSON_NULL,
-    ER_JSON_FALSE,
-    ER_JSON_TRUE,
-    ER_JSON_NUMBER,
-    ER_JSON_STRING,
-    ER_JSON_ARRAY,
-    ER_JSON_OBJECT
-};
+enum er_json_type { ER_JSON_NULL, ER_JSON_FALSE, ER_JSON_TRUE, ER_JSON_NUMBER, ER_JSON_STRING, ER_JSON_ARRAY, ER_JSON_OBJECT };
 
 /* Read-only for users; lives in the arena given to er_json_parse. Strings are decoded; numbers are their literal text. */
 struct er_json {
     enum er_json_type type;
-    bool duplicate;          /* an earlier sibling has the same key */
-    struct er_str key;       /* decoded; only for members of an object */
-    size_t key_offset;       /* of the opening quote of the key */
-    size_t offset;           /* of the first byte of the value */
-    size_t end;              /* one past its last byte */
-    struct er_str text;      /* string: decoded characters; number: literal */
-    size_t n;                /* children of an array or object */
-    struct er_json *first;   /* in document order */
+    bool duplicate;        /* an earlier sibling has the same key */
+    struct er_str key;     /* decoded; only for members of an object */
+    size_t key_offset;     /* of the opening quote of the key */
+    size_t offset;         /* of the first byte of the value */
+    size_t end;            /* one past its last byte */
+    struct er_str text;    /* string: decoded characters; number: literal */
+    size_t n;              /* children of an array or object */
+    struct er_json *first; /* in document order */
     struct er_json *next;
 };
 

@@ -79,8 +79,8 @@ static inline size_t er_lex_plain(const char *p, const char *end)
 /* The rest of a string from its first byte that is not plain; use er_lex_string. */
 const char *er_lex_string_rest(const char *p, const char *end, bool *escaped, struct er_lex_fault *fault);
 
-/* p is just after an opening quote. Checks UTF-8, escapes, surrogate pairs and control characters; returns the address of the closing
- * quote. *escaped says whether the raw text [p, result) needs er_lex_decode. */
+/* p is just after an opening quote. Checks UTF-8, escapes, surrogate pairs and control characters; returns the address of the
+ * closing quote. *escaped says whether the raw text [p, result) needs er_lex_decode. */
 static inline const char *er_lex_string(const char *p, const char *end, bool *escaped, struct er_lex_fault *fault)
 {
     const char *stop = p + er_lex_plain(p, end);
@@ -92,7 +92,8 @@ static inline const char *er_lex_string(const char *p, const char *end, bool *es
     return er_lex_string_rest(stop, end, escaped, fault);
 }
 
-/* Decodes raw text that er_lex_string accepted into out, which has room for raw.n bytes. Returns the decoded length (never more). */
+/* Decodes raw text that er_lex_string accepted into out, which has room for raw.n bytes. Returns the decoded length (never more).
+ */
 size_t er_lex_decode(struct er_str raw, char *out);
 
 /* p is at '-' or a digit. Returns one past the number's last byte; `007`, `1.`, `-`, `1e` are faults. */
@@ -101,8 +102,8 @@ const char *er_lex_number(const char *p, const char *end, struct er_lex_fault *f
 /* p is at 't', 'f' or 'n'. Returns one past true, false or null. */
 const char *er_lex_literal(const char *p, const char *end, struct er_lex_fault *fault);
 
-/* Always NULL: fills fault for a byte at p that cannot stand there (or the end of the text), with the code that says why: truncated,
- * invalid UTF-8, a number that does not start like one, or plain bad syntax. what: static text "expected ...". */
+/* Always NULL: fills fault for a byte at p that cannot stand there (or the end of the text), with the code that says why:
+ * truncated, invalid UTF-8, a number that does not start like one, or plain bad syntax. what: static text "expected ...". */
 const char *er_lex_unexpected(const char *p, const char *end, const char *what, struct er_lex_fault *fault);
 
 /* Fills err (may be NULL) with the fault; start is the first byte of the text, for the offset. Returns the code. */

@@ -31,7 +31,7 @@ void er_jw_int(struct er_json_writer *w, int64_t n);
 void er_jw_double(struct er_json_writer *w, double n); /* shortest of up to 6 significant digits; not finite: null */
 void er_jw_bool(struct er_json_writer *w, bool b);
 void er_jw_null(struct er_json_writer *w);
-void er_jw_raw(struct er_json_writer *w, struct er_str json); /* one complete JSON value, trusted */
+void er_jw_raw(struct er_json_writer *w, struct er_str json);           /* one complete JSON value, trusted */
 void er_jw_json(struct er_json_writer *w, const struct er_json *value); /* a parsed tree, numbers as their literal */
 
 /* Shorthand: key and value. */

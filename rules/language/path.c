@@ -87,7 +87,8 @@ static enum er_code dotted_path(struct reader *reader)
             return code;
         }
         if (byte_at(reader) != '.') {
-            return malformed(reader, reader->at, "expected a dot or the end, put a key with special characters in quotes as a whole");
+            return malformed(reader, reader->at,
+                             "expected a dot or the end, put a key with special characters in quotes as a whole");
         }
         reader->at++;
     }
@@ -177,7 +178,8 @@ static enum er_code envelope(struct reader *reader, struct er_path *out)
             continue;
         }
         if (reader->n > 2) {
-            return er_err_at(reader->err, ER_E_PATH_RESERVED, reader->starts[2], "$kafka.%s has no fields below it", fields[i].name);
+            return er_err_at(reader->err, ER_E_PATH_RESERVED, reader->starts[2], "$kafka.%s has no fields below it",
+                             fields[i].name);
         }
         *out = (struct er_path){ fields[i].root, NULL, 0 };
         return ER_OK;
@@ -198,7 +200,8 @@ static enum er_code finish(struct reader *reader, struct er_path *out)
     }
     for (size_t i = 0; i < sizeof logic / sizeof logic[0]; i++) {
         if (er_str_eq(reader->keys[0], er_str_of(logic[i]))) {
-            return er_err_at(reader->err, ER_E_PATH_RESERVED, 0, "%s is reserved, put it in quotes to name a key of the event", logic[i]);
+            return er_err_at(reader->err, ER_E_PATH_RESERVED, 0, "%s is reserved, put it in quotes to name a key of the event",
+                             logic[i]);
         }
     }
     return ER_OK;

@@ -1,12 +1,12 @@
 /* DESIGN  One search, one to three stages; the first answer stands:
  *
  *   quick     short subjects: the whole search with few steps per start position, no clock
- *   chunks    start positions in chunks; the fewer positions, the more steps each one may take, so that a chunk is always a small piece
- *             of work; the clock is looked at between chunks
- *   alone     a position that is still over its steps with the full match limit: undecided
+ *   chunks    start positions in chunks; the fewer positions, the more steps each one may take, so that a chunk is always a small
+ * piece of work; the clock is looked at between chunks alone     a position that is still over its steps with the full match limit:
+ * undecided
  *
- * A chunk that runs out of steps is tried again as a smaller one. Between chunks, positions at which PCRE2 itself would not start are
- * skipped, so that it never looks for the next possible start through the whole subject again and again.
+ * A chunk that runs out of steps is tried again as a smaller one. Between chunks, positions at which PCRE2 itself would not start
+ * are skipped, so that it never looks for the next possible start through the whole subject again and again.
  *
  * Clocks: the budget is CPU time of the thread, which costs a system call to read. CPU time cannot pass faster than the monotonic
  * clock, so that one, which is cheap, is looked at first.
@@ -26,14 +26,14 @@ enum {
     JIT_AFTER = 512,          /* searches; machine code of rarely used patterns only fills caches */
     JIT_STACK_MIN = 32 << 10, /* bytes */
     JIT_STACK_MAX = 512 << 10,
-    QUICK_BYTES = 512,       /* longest subject of the quick stage */
-    QUICK_STEPS = 16384,     /* of all its start positions together */
-    CHUNK_STEPS = 25000,     /* of all start positions of a chunk together; a step takes up to 0.2 us */
-    CHUNK_BYTES = 8 << 20,   /* start positions times subject length: one step may read the whole subject */
-    CHUNK_MIN = 8,           /* start positions */
-    CHUNK_FAST_NS = 100000,  /* a chunk faster than this may grow */
-    UNCLOCKED_BYTES = 4096,  /* of subjects of an event until the clock is looked at */
-    SEARCH_WEIGHT = 128,     /* what a search of the empty subject counts in these bytes */
+    QUICK_BYTES = 512,      /* longest subject of the quick stage */
+    QUICK_STEPS = 16384,    /* of all its start positions together */
+    CHUNK_STEPS = 25000,    /* of all start positions of a chunk together; a step takes up to 0.2 us */
+    CHUNK_BYTES = 8 << 20,  /* start positions times subject length: one step may read the whole subject */
+    CHUNK_MIN = 8,          /* start positions */
+    CHUNK_FAST_NS = 100000, /* a chunk faster than this may grow */
+    UNCLOCKED_BYTES = 4096, /* of subjects of an event until the clock is looked at */
+    SEARCH_WEIGHT = 128,    /* what a search of the empty subject counts in these bytes */
 };
 
 enum jit_state { JIT_NONE, JIT_CLAIMED };
@@ -46,9 +46,9 @@ struct er_regex {
     _Atomic(pcre2_code *) jit; /* a copy with machine code, published once */
     atomic_uint searches;      /* counted until the claim */
     atomic_int jit_state;
-    bool anchored;            /* can only match at the subject's start */
-    bool first_line;          /* can only match at the start or after a line feed */
-    const uint8_t *first_set; /* bitmap of the bytes a match can start with, or NULL */
+    bool anchored;               /* can only match at the subject's start */
+    bool first_line;             /* can only match at the start or after a line feed */
+    const uint8_t *first_set;    /* bitmap of the bytes a match can start with, or NULL */
     int first_byte, first_other; /* the byte a match starts with, in both cases; -1: unknown */
 };
 
@@ -354,7 +354,8 @@ static int run_pcre2(const struct search *search, size_t from, size_t last, uint
         rc = pcre2_match(search->jit, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
     }
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
-        rc = pcre2_match(search->regex->code, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
+        rc =
+            pcre2_match(search->regex->code, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
     }
     return rc;
 }

@@ -19,8 +19,8 @@ enum er_truth { ER_FALSE, ER_TRUE, ER_UNDECIDED };
 struct er_regex;         /* compiled pattern: immutable, reference counted (atomic), shared between threads */
 struct er_regex_scratch; /* one per thread: match data, JIT stack, budget */
 
-/* Returns one reference in *out. Errors with the byte offset in pattern: ER_E_REGEX_TOO_LONG, ER_E_REGEX_FORBIDDEN (\C, \G, callouts,
- * start options and backtracking verbs), ER_E_REGEX_COMPILE; ER_E_NOMEM. pattern is copied and is valid UTF-8. */
+/* Returns one reference in *out. Errors with the byte offset in pattern: ER_E_REGEX_TOO_LONG, ER_E_REGEX_FORBIDDEN (\C, \G,
+ * callouts, start options and backtracking verbs), ER_E_REGEX_COMPILE; ER_E_NOMEM. pattern is copied and is valid UTF-8. */
 enum er_code er_regex_compile(struct er_str pattern, struct er_regex **out, struct er_err *err) ER_MUST_CHECK;
 struct er_regex *er_regex_ref(struct er_regex *regex);
 void er_regex_unref(struct er_regex *regex); /* NULL is fine; any thread */

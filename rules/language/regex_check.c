@@ -53,8 +53,8 @@ char er_regex_read_flags(struct er_str pattern, size_t *at, struct er_regex_flag
     return pattern.p[i];
 }
 
-/* at is after "[:", "[." or "[=" in a class; returns the offset after the closing ":]" or 0 when it is none. The same steps as PCRE2's
- * check_posix_syntax. */
+/* at is after "[:", "[." or "[=" in a class; returns the offset after the closing ":]" or 0 when it is none. The same steps as
+ * PCRE2's check_posix_syntax. */
 static size_t posix_class_end(struct er_str s, size_t at)
 {
     char mark = s.p[at - 1];
@@ -220,7 +220,8 @@ enum er_code er_regex_check_features(struct er_str pattern, struct er_err *err)
     enum er_code code = ER_OK;
 
     if (pattern.n > ER_REGEX_MAX_BYTES) {
-        return er_err_set(err, ER_E_REGEX_TOO_LONG, "the regex has %zu bytes, at most %d are allowed", pattern.n, ER_REGEX_MAX_BYTES);
+        return er_err_set(err, ER_E_REGEX_TOO_LONG, "the regex has %zu bytes, at most %d are allowed", pattern.n,
+                          ER_REGEX_MAX_BYTES);
     }
     while (code == ER_OK && walk.at < pattern.n) {
         code = check_item(&walk);

@@ -1,6 +1,6 @@
-/* DESIGN  A pattern is read as a sequence of atoms, each with its quantifier. Atoms that are one plain character, one after the other,
- * make a run; every run of a sequence without alternatives is in every match. All runs share one text, so that a repeated atom can
- * end one run and start the next:
+/* DESIGN  A pattern is read as a sequence of atoms, each with its quantifier. Atoms that are one plain character, one after the
+ * other, make a run; every run of a sequence without alternatives is in every match. All runs share one text, so that a repeated
+ * atom can end one run and start the next:
  *
  *     x a + b        text: x a b        runs: "xa" and "ab"
  *

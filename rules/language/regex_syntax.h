@@ -13,8 +13,8 @@ struct er_regex_flags {
     bool extended_more; /* xx: also space and tab in a class */
 };
 
-/* at is just after "(?". When an option setting such as `i)`, `x-i:` or `^s)` stands there, applies it to *flags and returns its last
- * character, ')' or ':', with *at after it. Otherwise returns 0 and changes nothing. */
+/* at is just after "(?". When an option setting such as `i)`, `x-i:` or `^s)` stands there, applies it to *flags and returns its
+ * last character, ')' or ':', with *at after it. Otherwise returns 0 and changes nothing. */
 char er_regex_read_flags(struct er_str pattern, size_t *at, struct er_regex_flags *flags);
 
 /* at is the '[' of a character class; returns the offset after its ']', or pattern.n when it has none. */

@@ -41,9 +41,18 @@ static const struct {
     const char *name;
     read_member *read; /* NULL: the server's own */
 } members[] = {
-    { "id", read_id },           { "subscriber", read_subscriber }, { "description", read_description }, { "types", read_types },
-    { "regex", read_regex },     { "pattern", read_pattern },       { "labels", read_labels },           { "enabled", read_enabled },
-    { "revision", NULL },        { "created_at", NULL },            { "updated_at", NULL },              { "status", NULL },
+    { "id", read_id },
+    { "subscriber", read_subscriber },
+    { "description", read_description },
+    { "types", read_types },
+    { "regex", read_regex },
+    { "pattern", read_pattern },
+    { "labels", read_labels },
+    { "enabled", read_enabled },
+    { "revision", NULL },
+    { "created_at", NULL },
+    { "updated_at", NULL },
+    { "status", NULL },
 };
 enum { MEMBERS = sizeof members / sizeof members[0], WRITABLE = 8 };
 
@@ -65,8 +74,7 @@ static bool name_valid(struct er_str name, bool upper_allowed)
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
 
-        if (!is_lower_or_digit(c) && !(upper_allowed && c >= 'A' && c <= 'Z') &&
-            !(i > 0 && (c == '.' || c == '_' || c == '-'))) {
+        if (!is_lower_or_digit(c) && !(upper_allowed && c >= 'A' && c <= 'Z') && !(i > 0 && (c == '.' || c == '_' || c == '-'))) {
             return false;
         }
     }
@@ -110,7 +118,8 @@ static void *keep_array(struct reader *reader, size_t count, size_t size)
 }
 
 /* Is value of that type? Otherwise says so. */
-static bool expect(struct reader *reader, const struct er_json *value, enum er_json_type type, struct er_str pointer, const char *what)
+static bool expect(struct reader *reader, const struct er_json *value, enum er_json_type type, struct er_str pointer,
+                   const char *what)
 {
     if (value->type == type) {
         return true;
@@ -126,7 +135,8 @@ static bool expect(struct reader *reader, const struct er_json *value, enum er_j
     return false;
 }
 
-static void read_name(struct reader *reader, const struct er_json *value, struct er_str pointer, bool upper_allowed, struct er_str *out)
+static void read_name(struct reader *reader, const struct er_json *value, struct er_str pointer, bool upper_allowed,
+                      struct er_str *out)
 {
     if (!expect(reader, value, ER_JSON_STRING, pointer, "a string")) {
         return;
@@ -135,7 +145,8 @@ static void read_name(struct reader *reader, const struct er_json *value, struct
         er_problems_add(reader->problems, ER_E_RULE_ID, pointer, ER_NO_OFFSET,
                         upper_allowed ? "use 1 to 100 letters, digits, '.', '_', '-', starting with a letter or digit"
                                       : "use 1 to 100 lower-case letters, digits, '.', '_', '-', starting with a letter or digit",
-                        "\"%.*s\" is not a legal %s", ER_STR_ARG(er_utf8_cut(value->text, 120)), upper_allowed ? "subscriber" : "id");
+                        "\"%.*s\" is not a legal %s", ER_STR_ARG(er_utf8_cut(value->text, 120)),
+                        upper_allowed ? "subscriber" : "id");
         return;
     }
     *out = keep(reader, value->text);
@@ -170,8 +181,8 @@ static void read_enabled(struct reader *reader, const struct er_json *value, str
 static bool not_empty(struct reader *reader, const struct er_json *value, struct er_str pointer, const char *what)
 {
     if (value->n == 0) {
-        er_problems_add(reader->problems, ER_E_RULE_EMPTY, pointer, ER_NO_OFFSET, "leave the member out to accept every event", "%s is empty",
-                        what);
+        er_problems_add(reader->problems, ER_E_RULE_EMPTY, pointer, ER_NO_OFFSET, "leave the member out to accept every event",
+                        "%s is empty", what);
     }
     return value->n > 0;
 }
@@ -223,8 +234,8 @@ static void read_one_regex(struct reader *reader, const struct er_json *value, s
     if (code == ER_E_NOMEM) {
         reader->no_memory = true;
     } else if (code != ER_OK) {
-        er_problems_add(reader->problems, code, pointer, ER_NO_OFFSET, "join keys with dots, and put a key that holds a dot or a quote in quotes",
-                        "%s", err.text);
+        er_problems_add(reader->problems, code, pointer, ER_NO_OFFSET,
+                        "join keys with dots, and put a key that holds a dot or a quote in quotes", "%s", err.text);
     }
     if (!expect(reader, value, ER_JSON_STRING, pointer, "a regex in a string")) {
         return;
@@ -329,8 +340,8 @@ static void report_duplicates(struct reader *reader, const struct er_json *value
         at = value->type == ER_JSON_OBJECT ? push(reader, pointer, child->key)
                                            : er_pointer_push_index(scratch_arena(reader), pointer, index);
         if (child->duplicate) {
-            er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, at, ER_NO_OFFSET, "keep one of them", "the key \"%.*s\" is there twice",
-                            ER_STR_ARG(er_utf8_cut(child->key, 120)));
+            er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, at, ER_NO_OFFSET, "keep one of them",
+                            "the key \"%.*s\" is there twice", ER_STR_ARG(er_utf8_cut(child->key, 120)));
         }
         report_duplicates(reader, child, at);
     }
@@ -350,7 +361,8 @@ static void unknown_member(struct reader *reader, const struct er_json *value, s
         (void)snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
     }
     er_problems_add(reader->problems, ER_E_RULE_UNKNOWN_MEMBER, pointer, ER_NO_OFFSET,
-                    nearest != NULL ? hint : "a subscription has id, subscriber, description, types, regex, pattern, labels and enabled",
+                    nearest != NULL ? hint
+                                    : "a subscription has id, subscriber, description, types, regex, pattern, labels and enabled",
                     "unknown member \"%.*s\"", ER_STR_ARG(er_utf8_cut(value->key, 120)));
 }
 
@@ -363,8 +375,8 @@ static void read_one_member(struct reader *reader, const struct er_json *value)
         i++;
     }
     if (value->duplicate) {
-        er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, pointer, ER_NO_OFFSET, "keep one of them", "the key \"%.*s\" is there twice",
-                        ER_STR_ARG(er_utf8_cut(value->key, 120)));
+        er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, pointer, ER_NO_OFFSET, "keep one of them",
+                        "the key \"%.*s\" is there twice", ER_STR_ARG(er_utf8_cut(value->key, 120)));
         return;
     }
     if (i < WRITABLE) {
@@ -544,8 +556,8 @@ void er_rule_write_members(const struct er_rule *rule, struct er_json_writer *w)
     er_jw_member_bool(w, "enabled", rule->enabled);
 }
 
-/* Is type what is left of the glob after its first star? The parts between stars are looked for from left to right: the leftmost place
- * leaves most room for the rest. The last part must end the type. */
+/* Is type what is left of the glob after its first star? The parts between stars are looked for from left to right: the leftmost
+ * place leaves most room for the rest. The last part must end the type. */
 static bool match_after_star(struct er_str glob, struct er_str type)
 {
     while (glob.n > 0) {

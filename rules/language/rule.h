@@ -35,7 +35,7 @@ struct er_rule {
     struct er_str description;
     bool has_description;
     bool enabled;
-    bool has_types; /* false: every event, also one without a type */
+    bool has_types;             /* false: every event, also one without a type */
     const struct er_str *types; /* as written: exact, or a glob if it holds '*' */
     size_t n_types;
     const struct er_rule_regex *regexes; /* ANDed; sorted by path text */
@@ -72,8 +72,8 @@ struct er_rule *er_rule_ref(struct er_rule *rule);
 void er_rule_unref(struct er_rule *rule); /* NULL is fine */
 
 /* Members of the canonical document (id, subscriber, description, types, regex, labels, enabled) inside an object that the caller
- * opens and closes, so that it can add its own. Canonical: fixed member order, `regex` and `labels` sorted by key, absent parts left
- * out, `enabled` always written. Two rules are the same exactly if this text is the same. */
+ * opens and closes, so that it can add its own. Canonical: fixed member order, `regex` and `labels` sorted by key, absent parts
+ * left out, `enabled` always written. Two rules are the same exactly if this text is the same. */
 void er_rule_write_members(const struct er_rule *rule, struct er_json_writer *w);
 
 /* Does one `types` entry accept a type? `*` stands for any run of characters; no escape. */

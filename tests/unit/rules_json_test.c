@@ -50,7 +50,8 @@ static void check_written(void **state, const char *text, const char *expected)
 
 static void reads_and_writes_back(void **state)
 {
-    check_written(state, " {\"a\" : [1, 2.50 ,-0e+1,\"x\\u0041\\/\"], \"b\":{ } ,\t\"c\":[\n],\"d\":null,\"e\":true,\"f\":false} \r\n",
+    check_written(state,
+                  " {\"a\" : [1, 2.50 ,-0e+1,\"x\\u0041\\/\"], \"b\":{ } ,\t\"c\":[\n],\"d\":null,\"e\":true,\"f\":false} \r\n",
                   "{\"a\":[1,2.50,-0e+1,\"xA/\"],\"b\":{},\"c\":[],\"d\":null,\"e\":true,\"f\":false}");
     check_written(state, "\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\\"", "\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\\"");
     check_written(state, "\"\\ud83d\\ude00 \\u00e9 \\u20ac\"", "\"\xF0\x9F\x98\x80 \xC3\xA9 \xE2\x82\xAC\"");
@@ -90,7 +91,9 @@ static const struct {
     { "NaN", ER_E_JSON_SYNTAX, 0 },
     { "Infinity", ER_E_JSON_SYNTAX, 0 },
     { "\v1", ER_E_JSON_SYNTAX, 0 },
-    { "\xC2\xA0" "1", ER_E_JSON_SYNTAX, 0 },
+    { "\xC2\xA0"
+      "1",
+      ER_E_JSON_SYNTAX, 0 },
     { "007", ER_E_JSON_NUMBER, 1 },
     { "-01", ER_E_JSON_NUMBER, 2 },
     { "1.", ER_E_JSON_NUMBER, 2 },
@@ -138,8 +141,8 @@ static void refuses_with_code_and_offset(void **state)
         enum er_code code = parse(*state, er_str_of(bad[i].text), NULL, &err);
 
         if (code != bad[i].code || err.offset != bad[i].offset || err.code != code) {
-            fail_msg("%s: got %s at %zu, expected %s at %zu", bad[i].text, er_code_name(code), err.offset, er_code_name(bad[i].code),
-                     bad[i].offset);
+            fail_msg("%s: got %s at %zu, expected %s at %zu", bad[i].text, er_code_name(code), err.offset,
+                     er_code_name(bad[i].code), bad[i].offset);
         }
     }
 }
@@ -155,7 +158,8 @@ static void a_raw_nul_is_refused(void **state)
 
 static void every_cut_of_a_document_is_an_error(void **state)
 {
-    static const char text[] = "{\"key\": [1, -2.5e3, true, false, null, \"a\\u00e9\\ud83d\\ude00 longer than a block\"], \"\": {\"x\": {}}}";
+    static const char text[] =
+        "{\"key\": [1, -2.5e3, true, false, null, \"a\\u00e9\\ud83d\\ude00 longer than a block\"], \"\": {\"x\": {}}}";
     struct er_err err;
 
     assert_int_equal(parse(*state, ER_STR(text), NULL, &err), ER_OK);

@@ -50,7 +50,10 @@ static const struct {
     { "a.b", "a\nb", ER_FALSE },
     { "a.b", "a\rb", ER_TRUE },
     { "a\\Rb", "a\rb", ER_TRUE },
-    { "a\\Rb", "a\xE2\x80\xA8" "b", ER_TRUE }, /* \R is any Unicode line end */
+    { "a\\Rb",
+      "a\xE2\x80\xA8"
+      "b",
+      ER_TRUE }, /* \R is any Unicode line end */
     { "(?i)STRASSE", "strasse", ER_TRUE },
     { "(?i)\xC3\x84", "\xC3\xA4", ER_TRUE }, /* case is Unicode */
     { "(?i)k", "\xE2\x84\xAA", ER_TRUE },
@@ -418,7 +421,8 @@ static const struct {
     { "\\Qabc\\E*de", "ab" },
     { "\\Qabc\\E\\Q\\E*de", "ab" },
     { "\\Qab", "ab" },
-    { "a\\x41\\x{e4}b", "aA\xC3\xA4" "b" },
+    { "a\\x41\\x{e4}b", "aA\xC3\xA4"
+                        "b" },
     { "a\\n\\tb", "a\n\tb" },
     { "a\\d+b", "a" },
     { "ab\\bcd", "abcd" },
