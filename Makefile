@@ -101,6 +101,7 @@ $(call objs,$(RULES_SRC) $(ROUTER_SRC) router/main.c $(CTL_SRC) $(ADMIN_SRC)): |
 # Tests in C: tests/<kind>/<layer>_<module>_test.c; the layer says which libraries it may link. Other files of tests/support/*.c
 # (without a layer) are linked to every test of a kind other than unit.
 TEST_SUPPORT := $(wildcard tests/support/*.c)
+REPLAY_SUPPORT := $(filter-out %_test.c,$(wildcard tests/replay/*.c))
 LIBS_rules := $(BUILD)/librules.a
 LIBS_router := $(BUILD)/librouter.a $(BUILD)/librules.a
 LIBS_admin := $(BUILD)/libadmin.a $(BUILD)/librules.a
@@ -113,7 +114,7 @@ $(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIB
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(PKG_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $$(ALL_LDFLAGS) -o $$@ $$< $(4) $$(LIBS_$(2)) $$(PKG_LIBS) $(5)
 endef
 FUZZ_DRIVER := $(if $(FUZZ_MAIN),,$(wildcard tests/fuzz/replay.c))
-$(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)),-lcmocka))))
+$(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)) $(if $(filter replay,$(k)),$(REPLAY_SUPPORT)),-lcmocka))))
 $(foreach l,rules router admin,$(eval $(call test_rule,fuzz,$(l),fuzz,$(FUZZ_DRIVER),$(FUZZ_MAIN))))
 $(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,,)))
 $(BUILD)/bench/copy: tests/bench/copy.c
