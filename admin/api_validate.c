@@ -24,7 +24,7 @@ static enum er_code check(struct er_call *call, struct er_err *err)
     } else {
         code = er_document_read_rule(call, call->body, call->body->end - call->body->offset, (struct er_str){ NULL, 0 }, err);
     }
-    if (code == ER_OK || code != ER_E_NOMEM) {
+    if (code != ER_E_NOMEM) {
         code = er_bulk_find_conflicts(call, err);
     }
     return code;

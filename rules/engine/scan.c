@@ -290,7 +290,7 @@ static inline const char *after(struct er_scanner *scanner, const char *p)
 
 static const char *walk(struct er_scanner *scanner, const char *p)
 {
-    bool opened;
+    bool opened = false;
 
     do {
         p = lead(scanner, p);
