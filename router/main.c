@@ -107,7 +107,7 @@ static bool env_draining(void *ctx)
 
 static void env_log(void *ctx, bool warning, const char *message)
 {
-    er_log_write(((struct daemon *)ctx)->log, warning ? ER_LOG_WARN : ER_LOG_INFO, ER_LM("admin"), ER_LF("text", message));
+    er_log_write(((struct daemon *)ctx)->log, warning ? ER_LOG_WARN : ER_LOG_INFO, ER_LM(message));
 }
 
 /* ---- loop ---- */
