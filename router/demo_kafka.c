@@ -83,13 +83,13 @@ enum er_code er_demo_kafka_create(struct er_demo_kafka *kafka, const char *topic
     return er_err_set(err, ER_E_KAFKA, "topic %s cannot be made: %s", topic, rd_kafka_err2str(answer));
 }
 
-bool er_demo_kafka_publish(struct er_demo_kafka *kafka, const char *topic, const char *key, const char *value)
+bool er_demo_kafka_publish(struct er_demo_kafka *kafka, const char *topic, char *key, char *value)
 {
     const rd_kafka_vu_t fields[] = {
         { .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
         { .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
-        { .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { .ptr = (void *)(uintptr_t)key, .size = strlen(key) } }, /* only read */
-        { .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { .ptr = (void *)(uintptr_t)value, .size = strlen(value) } },
+        { .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { .ptr = key, .size = strlen(key) } },
+        { .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { .ptr = value, .size = strlen(value) } },
     };
     rd_kafka_error_t *error = rd_kafka_produceva(kafka->client, fields, sizeof fields / sizeof *fields);
 

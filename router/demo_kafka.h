@@ -19,8 +19,8 @@ const char *er_demo_kafka_bootstrap(const struct er_demo_kafka *kafka);
 enum er_code er_demo_kafka_create(struct er_demo_kafka *kafka, const char *topic, int32_t partitions,
                                   struct er_err *err) ER_MUST_CHECK;
 
-/* Queues one record; false when the queue is full. */
-bool er_demo_kafka_publish(struct er_demo_kafka *kafka, const char *topic, const char *key, const char *value);
+/* Queues a copy of one record (key and value are only read); false when the queue is full. */
+bool er_demo_kafka_publish(struct er_demo_kafka *kafka, const char *topic, char *key, char *value);
 /* Serves delivery reports without waiting. */
 void er_demo_kafka_poll(struct er_demo_kafka *kafka);
 /* Waits until everything queued is in its topic; false after timeout_ms. */

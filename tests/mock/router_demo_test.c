@@ -17,6 +17,7 @@ static void test_kafka(void **state)
     struct er_demo_kafka *kafka = NULL;
     struct er_err err;
     uint64_t written = 99;
+    char value[] = "v";
 
     (void)state;
     assert_int_equal(er_demo_kafka_new(&kafka, &err), ER_OK);
@@ -29,7 +30,7 @@ static void test_kafka(void **state)
         char key[16];
 
         (void)snprintf(key, sizeof key, "k%d", i);
-        assert_true(er_demo_kafka_publish(kafka, "t", key, "v"));
+        assert_true(er_demo_kafka_publish(kafka, "t", key, value));
     }
     assert_true(er_demo_kafka_flush(kafka, 10000));
     assert_true(er_demo_kafka_written(kafka, "t", 3, &written));
