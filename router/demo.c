@@ -13,6 +13,8 @@
 #define DRAW_TERMINAL_MS 500u
 #define DRAW_LINES_MS 1000u
 #define DRAIN_MS 30000u
+#define JOIN_MS 15000u /* longest wait for the router before the flow begins */
+#define RATE_MS 300u   /* a shorter time gives no rate */
 #define SETTING_BYTES 320
 
 static const unsigned char sample_rules[] = {
@@ -36,11 +38,15 @@ struct er_demo {
     struct er_change_request request; /* the sample rules */
     bool rules_done;
     struct er_err failure; /* code ER_OK: none */
-    uint64_t started_ms;   /* flow */
+    uint64_t began_ms;     /* the rules are on their way */
+    uint64_t started_ms;   /* the flow */
     uint64_t draining_ms;
+    bool drained;
+    uint64_t measurements; /* when it was drained */
     /* last drawing */
     uint64_t drawn_ms;
     uint64_t drawn_received;
+    double rate;
     size_t lines;
     struct er_demo_topic topics[ER_DEMO_TOPICS_MAX];
     struct er_demo_row rows[ER_DEMO_TOPICS_MAX];
@@ -125,7 +131,7 @@ enum er_code er_demo_settings(struct er_demo *demo, const char *const *overrides
     (void)snprintf(demo->settings[STORE], SETTING_BYTES, "store.path=%s/eventrouter.db", demo->directory);
     (void)snprintf(demo->settings[SOCKET], SETTING_BYTES, "admin.socket=%s/admin.sock", demo->directory);
     (void)snprintf(demo->settings[HTTP], SETTING_BYTES, "http.listen=127.0.0.1:0");
-    (void)snprintf(demo->settings[LEVEL], SETTING_BYTES, "log.level=warn");
+    (void)snprintf(demo->settings[LEVEL], SETTING_BYTES, "log.level=error");
     (void)snprintf(demo->settings[BOOTSTRAP], SETTING_BYTES, "kafka.bootstrap.servers=%s", er_demo_kafka_bootstrap(demo->kafka));
     for (size_t i = 0; i < FIRST; i++)
         demo->overrides[at++] = demo->settings[i];
@@ -286,13 +292,18 @@ static bool add_row(void *ctx, const struct er_store_subscriber *subscriber)
     (void)snprintf(row->subscriber, sizeof row->subscriber, "%.*s", ER_STR_ARG(subscriber->id));
     (void)snprintf(row->topic, sizeof row->topic, "%.*s", ER_STR_ARG(subscriber->topic));
     (void)snprintf(topic->name, sizeof topic->name, "%.*s", ER_STR_ARG(subscriber->topic));
-    topic->partitions = subscriber->partitions;
     return ++demo->n < ER_DEMO_TOPICS_MAX;
 }
 
 static double per_second(uint64_t now, uint64_t before, uint64_t ms)
 {
     return now > before && ms > 0 ? (double)(now - before) * 1000.0 / (double)ms : 0.0;
+}
+
+/* Drawing and measuring beat against each other: a rate is shown smoothed. */
+static double smooth(double before, double now)
+{
+    return before > 0 ? 0.75 * before + 0.25 * now : now;
 }
 
 /* Reads the subscribers again each time: others come and go through the admin socket. */
@@ -316,7 +327,8 @@ static void collect_rows(struct er_demo *demo, uint64_t elapsed_ms)
         row->rate = 0;
         for (size_t j = 0; j < n_before; j++) {
             if (strcmp(before[j].topic, row->topic) == 0)
-                row->rate = per_second(row->matched, before[j].matched, elapsed_ms);
+                row->rate = elapsed_ms < RATE_MS ? before[j].rate
+                                                 : smooth(before[j].rate, per_second(row->matched, before[j].matched, elapsed_ms));
         }
     }
     free(before);
@@ -331,7 +343,9 @@ static void draw(struct er_demo *demo, uint64_t now)
     er_router_balance(demo->router, &view.balance);
     view.n = demo->n;
     view.published = er_demo_flow_published(demo->flow);
-    view.rate = per_second(view.balance.received, demo->drawn_received, now - demo->drawn_ms);
+    if (now - demo->drawn_ms >= RATE_MS)
+        demo->rate = smooth(demo->rate, per_second(view.balance.received, demo->drawn_received, now - demo->drawn_ms));
+    view.rate = demo->rate;
     view.seconds = (double)(now - demo->started_ms) / 1000.0;
     if (demo->terminal)
         demo->lines = er_demo_draw(&view, demo->lines, &out);
@@ -350,6 +364,7 @@ enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struc
     (void)err;
     demo->router = router;
     demo->store = store;
+    demo->began_ms = er_clock_ms();
     print_welcome(demo, http);
     demo->request = (struct er_change_request){
         .build = build_rules, .done = rules_done, .arg = demo, .actor = { .uid = -1, .what = ER_STR("demo") }
@@ -360,21 +375,27 @@ enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struc
 
 static void start_flow(struct er_demo *demo, uint64_t now)
 {
-    if (er_demo_flow_start(demo->kafka, demo->config->topics[0], SOURCE_PARTITIONS, &demo->flow, &demo->failure) != ER_OK)
+    if (er_demo_flow_start(demo->kafka, demo->config->topics[0], &demo->flow, &demo->failure) != ER_OK)
         return;
     demo->started_ms = now;
     demo->drawn_ms = now;
     demo->state = STATE_FLOWING;
 }
 
+/* Drained is when the router has taken every event; the table still waits for one more measurement. */
 static void check_drained(struct er_demo *demo, uint64_t now)
 {
     struct er_balance balance;
     uint64_t events = 0;
-    bool ended = er_demo_flow_ended(demo->flow, &events);
+    bool late = now - demo->draining_ms >= DRAIN_MS;
+    uint64_t measurements = er_demo_flow_measurements(demo->flow);
 
     er_router_balance(demo->router, &balance);
-    if ((ended && balance.received >= events) || now - demo->draining_ms >= DRAIN_MS) {
+    if (!demo->drained && er_demo_flow_ended(demo->flow, &events) && balance.received >= events) {
+        demo->drained = true;
+        demo->measurements = measurements;
+    }
+    if (late || (demo->drained && measurements >= demo->measurements + 2)) {
         draw(demo, now);
         demo->state = STATE_THROUGH;
     }
@@ -384,13 +405,14 @@ bool er_demo_tick(struct er_demo *demo)
 {
     uint64_t now = er_clock_ms();
 
-    if (demo->state == STATE_LOADING && demo->rules_done && demo->failure.code == ER_OK)
+    if (demo->state == STATE_LOADING && demo->rules_done && demo->failure.code == ER_OK &&
+        (er_router_ready(demo->router, NULL) || now - demo->began_ms >= JOIN_MS))
         start_flow(demo, now);
     if (demo->failure.code != ER_OK)
         demo->state = STATE_THROUGH;
     if (demo->state == STATE_FLOWING && demo->seconds > 0 && now - demo->started_ms >= (uint64_t)demo->seconds * 1000)
         er_demo_end(demo);
-    if ((demo->state == STATE_FLOWING || demo->state == STATE_DRAINING) &&
+    if ((demo->state == STATE_FLOWING || demo->state == STATE_DRAINING) && !demo->drained &&
         now - demo->drawn_ms >= (demo->terminal ? DRAW_TERMINAL_MS : DRAW_LINES_MS))
         draw(demo, now);
     if (demo->state == STATE_DRAINING)

@@ -7,27 +7,28 @@
 
 #define EVENTS_PER_SECOND 200u
 #define STEP_MS 10
-#define MEASURE_MS 500
+#define MEASURE_MS 400
 #define FLUSH_MS 10000
 #define SEED UINT64_C(20260101)
 
 struct er_demo_flow {
     struct er_demo_kafka *kafka; /* the thread's */
     const char *topic;
-    int32_t partitions;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t wake;
-    bool end;
+    bool end; /* asked for */
     bool ended;
+    bool quit;
+    uint64_t measurements; /* complete ones */
     uint64_t published;
     uint64_t events;
     size_t n;
     struct er_demo_topic topics[ER_DEMO_TOPICS_MAX];
 };
 
-/* Until the next step or the end; false at the end. Called with the mutex held. */
-static bool wait_step(struct er_demo_flow *flow)
+/* Called with the mutex held. */
+static void wait_step(struct er_demo_flow *flow)
 {
     struct timespec until;
 
@@ -35,9 +36,8 @@ static bool wait_step(struct er_demo_flow *flow)
     until.tv_nsec += STEP_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    if (!flow->end)
+    if (!flow->quit)
         (void)pthread_cond_timedwait(&flow->wake, &flow->mutex, &until);
-    return !flow->end;
 }
 
 static void measure(struct er_demo_flow *flow)
@@ -52,7 +52,7 @@ static void measure(struct er_demo_flow *flow)
     for (size_t i = 0; i < n; i++) {
         uint64_t written = 0;
 
-        if (er_demo_kafka_written(flow->kafka, topics[i].name, topics[i].partitions, &written))
+        if (er_demo_kafka_written(flow->kafka, topics[i].name, &written))
             topics[i].written = written;
     }
     (void)pthread_mutex_lock(&flow->mutex);
@@ -62,6 +62,7 @@ static void measure(struct er_demo_flow *flow)
                 flow->topics[i].written = topics[j].written;
         }
     }
+    flow->measurements++;
     (void)pthread_mutex_unlock(&flow->mutex);
 }
 
@@ -85,6 +86,20 @@ static uint64_t publish(struct er_demo_flow *flow, struct er_demo_events *events
     return published;
 }
 
+/* Everything that was queued is written. Others may have published too: what counts is what the topic has. */
+static void end_flow(struct er_demo_flow *flow, uint64_t published)
+{
+    uint64_t written = 0;
+
+    (void)er_demo_kafka_flush(flow->kafka, FLUSH_MS);
+    if (!er_demo_kafka_written(flow->kafka, flow->topic, &written) || written < published)
+        written = published;
+    (void)pthread_mutex_lock(&flow->mutex);
+    flow->events = written;
+    flow->ended = true;
+    (void)pthread_mutex_unlock(&flow->mutex);
+}
+
 static void *run(void *arg)
 {
     struct er_demo_flow *flow = arg;
@@ -92,34 +107,30 @@ static void *run(void *arg)
     uint64_t started = er_clock_ms();
     uint64_t measured = started;
     uint64_t published = 0;
-    uint64_t written = 0;
-    bool going = true;
+    bool end = false, ended = false, quit = false;
 
     er_demo_events_init(&events, SEED);
-    while (going) {
-        published = publish(flow, &events, started, published);
+    while (!quit) {
+        if (!end)
+            published = publish(flow, &events, started, published);
+        else if (!ended)
+            end_flow(flow, published);
+        ended = end;
         if (er_clock_ms() - measured >= MEASURE_MS) {
             measure(flow);
             measured = er_clock_ms();
         }
         (void)pthread_mutex_lock(&flow->mutex);
         flow->published = published;
-        going = wait_step(flow);
+        wait_step(flow);
+        end = flow->end;
+        quit = flow->quit;
         (void)pthread_mutex_unlock(&flow->mutex);
     }
-    (void)er_demo_kafka_flush(flow->kafka, FLUSH_MS);
-    /* Others may have published too: what counts is what the topic has. */
-    if (!er_demo_kafka_written(flow->kafka, flow->topic, flow->partitions, &written) || written < published)
-        written = published;
-    (void)pthread_mutex_lock(&flow->mutex);
-    flow->events = written;
-    flow->ended = true;
-    (void)pthread_mutex_unlock(&flow->mutex);
     return NULL;
 }
 
-enum er_code er_demo_flow_start(struct er_demo_kafka *kafka, const char *topic, int32_t partitions, struct er_demo_flow **out,
-                                struct er_err *err)
+enum er_code er_demo_flow_start(struct er_demo_kafka *kafka, const char *topic, struct er_demo_flow **out, struct er_err *err)
 {
     struct er_demo_flow *flow = calloc(1, sizeof *flow);
     pthread_condattr_t attributes;
@@ -129,7 +140,6 @@ enum er_code er_demo_flow_start(struct er_demo_kafka *kafka, const char *topic, 
         return er_err_set(err, ER_E_NOMEM, "out of memory");
     flow->kafka = kafka;
     flow->topic = topic;
-    flow->partitions = partitions;
     (void)pthread_mutex_init(&flow->mutex, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -149,7 +159,10 @@ void er_demo_flow_free(struct er_demo_flow *flow)
 {
     if (flow == NULL)
         return;
-    er_demo_flow_end(flow);
+    (void)pthread_mutex_lock(&flow->mutex);
+    flow->quit = true;
+    (void)pthread_cond_signal(&flow->wake);
+    (void)pthread_mutex_unlock(&flow->mutex);
     (void)pthread_join(flow->thread, NULL);
     (void)pthread_cond_destroy(&flow->wake);
     (void)pthread_mutex_destroy(&flow->mutex);
@@ -185,7 +198,6 @@ void er_demo_flow_end(struct er_demo_flow *flow)
 {
     (void)pthread_mutex_lock(&flow->mutex);
     flow->end = true;
-    (void)pthread_cond_signal(&flow->wake);
     (void)pthread_mutex_unlock(&flow->mutex);
 }
 
@@ -198,4 +210,14 @@ bool er_demo_flow_ended(struct er_demo_flow *flow, uint64_t *events)
     *events = flow->events;
     (void)pthread_mutex_unlock(&flow->mutex);
     return ended;
+}
+
+uint64_t er_demo_flow_measurements(struct er_demo_flow *flow)
+{
+    uint64_t n;
+
+    (void)pthread_mutex_lock(&flow->mutex);
+    n = flow->measurements;
+    (void)pthread_mutex_unlock(&flow->mutex);
+    return n;
 }

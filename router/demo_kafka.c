@@ -109,8 +109,27 @@ bool er_demo_kafka_flush(struct er_demo_kafka *kafka, int timeout_ms)
     return rd_kafka_flush(kafka->client, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-bool er_demo_kafka_written(struct er_demo_kafka *kafka, const char *topic, int32_t partitions, uint64_t *out)
+/* 0 when it could not be asked. */
+static int32_t partitions_of(struct er_demo_kafka *kafka, const char *name)
 {
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka->client, name, NULL);
+    const struct rd_kafka_metadata *metadata = NULL;
+    int32_t n = 0;
+
+    if (topic == NULL)
+        return 0;
+    if (rd_kafka_metadata(kafka->client, 0, topic, &metadata, QUERY_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        n = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+        rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(topic);
+    return n;
+}
+
+bool er_demo_kafka_written(struct er_demo_kafka *kafka, const char *topic, uint64_t *out)
+{
+    int32_t partitions = partitions_of(kafka, topic);
+
     *out = 0;
     for (int32_t partition = 0; partition < partitions; partition++) {
         int64_t low = 0;
@@ -121,5 +140,5 @@ bool er_demo_kafka_written(struct er_demo_kafka *kafka, const char *topic, int32
             return false;
         *out += high > 0 ? (uint64_t)high : 0;
     }
-    return true;
+    return partitions > 0;
 }

@@ -26,7 +26,7 @@ void er_demo_kafka_poll(struct er_demo_kafka *kafka);
 /* Waits until everything queued is in its topic; false after timeout_ms. */
 bool er_demo_kafka_flush(struct er_demo_kafka *kafka, int timeout_ms);
 
-/* How many records were ever written to a topic; false when it could not be asked. */
-bool er_demo_kafka_written(struct er_demo_kafka *kafka, const char *topic, int32_t partitions, uint64_t *out);
+/* How many records were ever written to an existing topic; false when it could not be asked. */
+bool er_demo_kafka_written(struct er_demo_kafka *kafka, const char *topic, uint64_t *out);
 
 #endif

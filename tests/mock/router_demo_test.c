@@ -24,7 +24,7 @@ static void test_kafka(void **state)
     assert_non_null(strchr(er_demo_kafka_bootstrap(kafka), ':'));
     assert_int_equal(er_demo_kafka_create(kafka, "t", 3, &err), ER_OK);
     assert_int_equal(er_demo_kafka_create(kafka, "t", 3, &err), ER_OK);
-    assert_true(er_demo_kafka_written(kafka, "t", 3, &written));
+    assert_true(er_demo_kafka_written(kafka, "t", &written));
     assert_int_equal(written, 0);
     for (int i = 0; i < 100; i++) {
         char key[16];
@@ -33,7 +33,7 @@ static void test_kafka(void **state)
         assert_true(er_demo_kafka_publish(kafka, "t", key, value));
     }
     assert_true(er_demo_kafka_flush(kafka, 10000));
-    assert_true(er_demo_kafka_written(kafka, "t", 3, &written));
+    assert_true(er_demo_kafka_written(kafka, "t", &written));
     assert_int_equal(written, 100);
     er_demo_kafka_free(kafka);
 }
@@ -43,7 +43,7 @@ static void test_flow(void **state)
 {
     struct er_demo_kafka *kafka = NULL;
     struct er_demo_flow *flow = NULL;
-    struct er_demo_topic topic = { .name = "raw", .partitions = 4 };
+    struct er_demo_topic topic = { .name = "raw" };
     struct er_err err;
     uint64_t deadline = er_clock_ms() + DEADLINE_MS;
     uint64_t events = 0;
@@ -51,7 +51,7 @@ static void test_flow(void **state)
     (void)state;
     assert_int_equal(er_demo_kafka_new(&kafka, &err), ER_OK);
     assert_int_equal(er_demo_kafka_create(kafka, "raw", 4, &err), ER_OK);
-    assert_int_equal(er_demo_flow_start(kafka, "raw", 4, &flow, &err), ER_OK);
+    assert_int_equal(er_demo_flow_start(kafka, "raw", &flow, &err), ER_OK);
     while (topic.written < 50 && er_clock_ms() < deadline) {
         er_demo_flow_watch(flow, &topic, 1);
         (void)poll(NULL, 0, 10);
