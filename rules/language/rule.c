@@ -225,6 +225,8 @@ static const char *regex_hint(enum er_code code)
     }
 }
 
+static const char path_hint[] = "join keys with dots, and put a key that holds a dot or a quote in quotes";
+
 static void read_one_regex(struct reader *reader, const struct er_json *value, struct er_str pointer)
 {
     struct er_rule_regex *entry = &reader->body->regexes[reader->body->n_regexes];
@@ -234,8 +236,7 @@ static void read_one_regex(struct reader *reader, const struct er_json *value, s
     if (code == ER_E_NOMEM) {
         reader->no_memory = true;
     } else if (code != ER_OK) {
-        er_problems_add(reader->problems, code, pointer, ER_NO_OFFSET,
-                        "join keys with dots, and put a key that holds a dot or a quote in quotes", "%s", err.text);
+        er_problems_add(reader->problems, code, pointer, ER_NO_OFFSET, code == ER_E_PATH_SYNTAX ? path_hint : NULL, "%s", err.text);
     }
     if (!expect(reader, value, ER_JSON_STRING, pointer, "a regex in a string")) {
         return;
