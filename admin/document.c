@@ -91,11 +91,15 @@ void er_document_write_rule(struct er_json_writer *w, const struct er_rule *rule
 
 /* ---- Reading */
 
-void er_document_check_id(struct er_call *call, const struct er_json *document, struct er_str id)
+/* The path's id must be legal, and the document's own the same. */
+static void check_id(struct er_call *call, const struct er_json *document, struct er_str id)
 {
     const struct er_json *own = er_json_member(document, ER_STR("id"));
 
-    if (own != NULL && own->type == ER_JSON_STRING && !er_str_eq(own->text, id)) {
+    if (!er_rule_id_valid(id)) {
+        er_problems_add(&call->problems, ER_E_RULE_ID, ER_STR("/id"), ER_NO_OFFSET, "use 1 to 100 of a-z 0-9 . _ -, a letter or digit first",
+                        "the id of the path is illegal");
+    } else if (own != NULL && own->type == ER_JSON_STRING && !er_str_eq(own->text, id)) {
         er_problems_add(&call->problems, ER_E_RULE_ID_MISMATCH, ER_STR("/id"), ER_NO_OFFSET,
                         "leave id out, or send the document to the path of that id", "the document's id is \"%.*s\" and the path's is \"%.*s\"",
                         own->text.n < 100 ? (int)own->text.n : 100, own->text.p, id.n < 100 ? (int)id.n : 100, id.p);
@@ -113,7 +117,7 @@ enum er_code er_document_read_rule(struct er_call *call, const struct er_json *d
         return er_err_set(err, ER_E_NOMEM, "out of memory");
     }
     if (id.n > 0) {
-        er_document_check_id(call, document, id);
+        check_id(call, document, id);
     }
     code = er_rule_read(&source, &call->api->env->policy->limits, &rule, &call->problems, &call->warnings);
     call->rules[0] = rule;

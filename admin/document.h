@@ -23,7 +23,4 @@ bool er_document_read(struct er_call *call, const struct er_json *document, stru
  * fine is no error of the call: see call->problems. Error: ER_E_NOMEM. */
 enum er_code er_document_read_all(struct er_call *call, const struct er_json *array, struct er_err *err) ER_MUST_CHECK;
 
-/* Adds E212 when the document has another id than the path. */
-void er_document_check_id(struct er_call *call, const struct er_json *document, struct er_str id);
-
 #endif

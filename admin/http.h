@@ -3,7 +3,7 @@
  *   accept -> IDLE -> HEAD -> BODY | CHUNKED -> HANDLING -> WRITING -> IDLE ...
  *                                                             `-> LINGERING -> closed
  *
- * Why not evhttp: docs/adr/0002-http-server.md.
+ * Why not evhttp: docs/adr/0003-http-server.md.
  */
 #ifndef ER_ADMIN_HTTP_H
 #define ER_ADMIN_HTTP_H

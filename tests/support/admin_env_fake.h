@@ -1,0 +1,177 @@
+/* A daemon for the admin server without a router: a real store in a directory of its own, changes built and committed at once. */
+#ifndef ER_TESTS_SUPPORT_ADMIN_ENV_FAKE_H
+#define ER_TESTS_SUPPORT_ADMIN_ENV_FAKE_H
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "admin/env.h"
+#include "rules/store/store.h"
+
+struct fake_env {
+    struct er_admin_env env;
+    struct er_plan_policy policy;
+    char directory[64], store_path[100];
+    enum er_code refuse;               /* changes fail with this code after build */
+    bool hold;                         /* changes wait for fake_env_release */
+    struct er_change_request *held[8]; /* in order */
+    size_t n_held;
+    bool draining, not_ready;
+    size_t commits;
+    int64_t last_uid;
+    char last_what[400], last_log[1024];
+    bool last_log_warning;
+};
+
+static inline enum er_code fake_env_commit(struct fake_env *fake, struct er_change_request *request, struct er_plan *plan,
+                                           uint64_t *revision, struct er_err *err)
+{
+    struct er_plan_summary summary;
+    enum er_code code;
+
+    er_plan_summary(plan, &summary);
+    if (fake->refuse != ER_OK) {
+        return er_err_set(err, fake->refuse, "refused by the test");
+    }
+    if (request->dry_run || !summary.changes) {
+        return ER_OK;
+    }
+    code = er_plan_commit(plan, &request->actor, 1700000000000 + (int64_t)fake->commits, revision, err);
+    fake->commits++;
+    fake->last_uid = request->actor.uid;
+    snprintf(fake->last_what, sizeof fake->last_what, "%.*s", ER_STR_ARG(request->actor.what));
+    return code;
+}
+
+static inline void fake_env_run(struct fake_env *fake, struct er_change_request *request)
+{
+    struct er_err err = { .offset = ER_NO_OFFSET };
+    struct er_plan *plan = NULL;
+    struct er_change_result result = { .revision = er_store_revision(fake->env.store) };
+
+    result.code = er_plan_new(fake->env.store, &fake->policy, &plan, &err);
+    if (result.code == ER_OK) {
+        result.code = request->build(request->arg, plan, &err);
+    }
+    if (result.code == ER_OK) {
+        result.plan = plan;
+        result.code = fake_env_commit(fake, request, plan, &result.revision, &err);
+    }
+    result.err = &err;
+    request->done(request->arg, &result);
+    er_plan_free(plan);
+}
+
+static inline void fake_env_release(struct fake_env *fake)
+{
+    for (size_t i = 0; i < fake->n_held; i++) {
+        fake_env_run(fake, fake->held[i]);
+    }
+    fake->n_held = 0;
+}
+
+static inline void fake_env_submit(void *ctx, struct er_change_request *request)
+{
+    struct fake_env *fake = ctx;
+
+    if (fake->hold && fake->n_held < sizeof fake->held / sizeof *fake->held) {
+        fake->held[fake->n_held++] = request;
+    } else {
+        fake_env_run(fake, request);
+    }
+}
+
+static inline void fake_env_status(void *ctx, struct er_json_writer *w)
+{
+    struct fake_env *fake = ctx;
+
+    er_jw_member_uint(w, "revision", er_store_revision(fake->env.store));
+}
+
+static inline bool fake_env_ready(void *ctx, struct er_json_writer *w)
+{
+    struct fake_env *fake = ctx;
+    static const char *const names[] = { "rules", "group" };
+
+    for (int i = 0; w != NULL && i < 2; i++) {
+        er_jw_object(w);
+        er_jw_member_string(w, "name", er_str_of(names[i]));
+        er_jw_member_bool(w, "ok", i == 0 || !fake->not_ready);
+        er_jw_member_string(w, "detail", i == 0 || !fake->not_ready ? ER_STR("fine") : ER_STR("no broker answers"));
+        er_jw_end(w);
+    }
+    return !fake->not_ready;
+}
+
+static inline void fake_env_metrics(void *ctx, struct er_buf *out)
+{
+    (void)ctx;
+    er_buf_add(out, ER_STR("# TYPE eventrouter_up gauge\neventrouter_up 1\n"));
+}
+
+static inline bool fake_env_draining(void *ctx)
+{
+    const struct fake_env *fake = ctx;
+
+    return fake->draining;
+}
+
+static inline void fake_env_log(void *ctx, bool warning, const char *message)
+{
+    struct fake_env *fake = ctx;
+
+    fake->last_log_warning = warning;
+    snprintf(fake->last_log, sizeof fake->last_log, "%s", message);
+}
+
+/* The store's directory is made under parent, for example "/tmp". */
+static inline bool fake_env_open(struct fake_env *fake, const char *parent)
+{
+    static const struct er_str reserved[] = { { "raw", 3 }, { "eventrouter.dead-letter", 23 } };
+    struct er_err err;
+
+    *fake = (struct fake_env){ 0 };
+    snprintf(fake->directory, sizeof fake->directory, "%s/er-admin-XXXXXX", parent);
+    if (mkdtemp(fake->directory) == NULL) {
+        return false;
+    }
+    snprintf(fake->store_path, sizeof fake->store_path, "%s/rules.db", fake->directory);
+    fake->policy = (struct er_plan_policy){ .topic_template = ER_STR("sub.{subscriber}"),
+                                            .partitions = 1,
+                                            .reserved = reserved,
+                                            .n_reserved = 2,
+                                            .limits = er_rule_default_limits() };
+    fake->env = (struct er_admin_env){ .ctx = fake,
+                                       .policy = &fake->policy,
+                                       .submit = fake_env_submit,
+                                       .status = fake_env_status,
+                                       .ready = fake_env_ready,
+                                       .metrics = fake_env_metrics,
+                                       .draining = fake_env_draining,
+                                       .log = fake_env_log };
+    return er_store_open(fake->store_path, &fake->env.store, &err) == ER_OK;
+}
+
+static inline void fake_env_close(struct fake_env *fake)
+{
+    DIR *directory;
+    struct dirent *entry;
+
+    er_store_close(fake->env.store);
+    directory = opendir(fake->directory);
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        char path[400];
+
+        snprintf(path, sizeof path, "%s/%s", fake->directory, entry->d_name);
+        if (entry->d_name[0] != '.') {
+            (void)unlink(path);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    (void)rmdir(fake->directory);
+}
+
+#endif
