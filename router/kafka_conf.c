@@ -54,6 +54,8 @@ static const struct setting owned[] = {
     /* a copy does not expire: it is delivered, or refused by the broker */
     { "message.timeout.ms", "0", FOR_PRODUCER, 0 },
     { "delivery.report.only.error", "false", FOR_PRODUCER, 0 },
+    /* otherwise librdkafka itself chooses the partition of keyless copies */
+    { "sticky.partitioning.linger.ms", "0", FOR_PRODUCER, 0 },
 };
 
 static unsigned client_bit(enum er_kafka_client client)

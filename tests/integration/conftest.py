@@ -10,6 +10,7 @@ from rig import Kafka, Router
 
 def pytest_addoption(parser):
     parser.addoption("--programs", default="build/release", help="folder of eventrouterd and eventrouterctl")
+    parser.addoption("--kafka", help="folder of a node to start or use, and to keep (quicker for one test again and again)")
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +21,13 @@ def programs(request):
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory):
-    node = Kafka(tmp_path_factory.mktemp("kafka") / "node")
+def kafka(request, tmp_path_factory):
+    kept = request.config.getoption("--kafka")
+    node = Kafka(kept or tmp_path_factory.mktemp("kafka") / "node")
     node.start()
     yield node
-    node.wipe()
+    if not kept:
+        node.wipe()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_good_file(daemon):
 
 @pytest.mark.parametrize("text, words", [
     ("[router]\ngruop = g\n", ["er.ini:2", "E701", "group"]),
-    ("[ruoter]\ngroup = g\n", ["er.ini:2", "router"]),
+    ("[ruoter]\ngroup = g\n", ["er.ini:1", "router"]),
     ("[router]\nshutdown_timeout = soon\n", ["er.ini:2", "E702", "shutdown_timeout"]),
     ("[router]\ndelivery = exactly-once\n", ["E702", "later version"]),
     ("[router]\ndelivery = sometimes\n", ["E702", "at-least-once"]),
