@@ -31,6 +31,7 @@ SAN ?= thread
 HARDEN := -fPIE
 # The memory map of gcc 12's TSan does not fit kernels with many bits of address randomisation.
 RUN_PREFIX := setarch -R
+TSAN_THREADS := tests/support/tsan/threads.c
 else ifeq ($(MODE),fuzz)
 CFLAGS ?= -O1 -g -fno-omit-frame-pointer
 SAN ?= address,undefined,fuzzer-no-link
@@ -54,7 +55,7 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CF
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -lpthread)$(PKG_LIBS)
 ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -I$(BUILD)/gen -DER_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) \
              $(SANFLAGS) $(CFLAGS) $(CPPFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS) $(TSAN_THREADS)
 # Own number of jobs, unless the user has said one.
 JOBS = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 AGAIN = $(MAKE) --no-print-directory $(JOBS)
