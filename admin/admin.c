@@ -66,15 +66,16 @@ static void log_outcome(void *ctx, const struct er_http_outcome *outcome)
         printable(outcome->request->method, method, sizeof method);
         printable(outcome->request->path, path, sizeof path);
     }
-    (void)snprintf(line, sizeof line, "admin %s %s status=%d bytes=%zu ms=%" PRIu64 ".%03u uid=%" PRId64, method, path, outcome->status,
-                   outcome->bytes, outcome->duration_us / 1000, (unsigned)(outcome->duration_us % 1000), outcome->uid);
+    (void)snprintf(line, sizeof line, "admin %s %s status=%d bytes=%zu ms=%" PRIu64 ".%03u uid=%" PRId64, method, path,
+                   outcome->status, outcome->bytes, outcome->duration_us / 1000, (unsigned)(outcome->duration_us % 1000),
+                   outcome->uid);
     admin->env->log(admin->env->ctx, outcome->status >= 500, line);
 }
 
 /* ---- Start and stop */
 
-static enum er_code serve(struct er_admin *admin, struct er_loop *loop, struct er_listener *listener, const struct er_http_options *options,
-                          struct er_http_server **out, struct er_err *err)
+static enum er_code serve(struct er_admin *admin, struct er_loop *loop, struct er_listener *listener,
+                          const struct er_http_options *options, struct er_http_server **out, struct er_err *err)
 {
     struct er_http_ops ops = { .ctx = admin, .body_limit = body_limit, .handle = handle, .outcome = log_outcome };
     int fd = listener->fd;

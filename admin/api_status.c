@@ -54,8 +54,8 @@ static struct er_str list_failed(struct er_call *call, const struct er_json *che
         if (!check_ok(check)) {
             er_problems_add(&call->problems, ER_E_UNAVAILABLE, ER_STR(""), ER_NO_OFFSET, NULL, "%.*s: %.*s", ER_STR_ARG(name),
                             ER_STR_ARG(detail));
-            sentence = er_arena_printf(call->arena, "%.*s%s%.*s: %.*s", ER_STR_ARG(sentence), sentence.n > 0 ? "; " : "", ER_STR_ARG(name),
-                                       ER_STR_ARG(detail));
+            sentence = er_arena_printf(call->arena, "%.*s%s%.*s: %.*s", ER_STR_ARG(sentence), sentence.n > 0 ? "; " : "",
+                                       ER_STR_ARG(name), ER_STR_ARG(detail));
         }
     }
     if (call->problems.n == 0) {

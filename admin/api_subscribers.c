@@ -95,7 +95,9 @@ void er_api_get_subscriber(struct er_call *call)
 
 static enum er_code build_put(struct er_call *call, struct er_plan *plan, struct er_err *err)
 {
-    struct er_plan_put put = { .mode = ER_PUT_ANY, .precondition = &call->precondition, .pointer = ER_STR(""), .problems = &call->problems };
+    struct er_plan_put put = {
+        .mode = ER_PUT_ANY, .precondition = &call->precondition, .pointer = ER_STR(""), .problems = &call->problems
+    };
     enum er_code code = er_plan_put_subscriber(plan, call->id, call->body, &put, err);
 
     call->result = put.result;

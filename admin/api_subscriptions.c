@@ -117,7 +117,9 @@ void er_api_get_subscription(struct er_call *call)
 
 static enum er_code build_put(struct er_call *call, struct er_plan *plan, struct er_err *err)
 {
-    struct er_plan_put put = { .mode = call->mode, .precondition = &call->precondition, .pointer = ER_STR(""), .problems = &call->problems };
+    struct er_plan_put put = {
+        .mode = call->mode, .precondition = &call->precondition, .pointer = ER_STR(""), .problems = &call->problems
+    };
     enum er_code code = er_plan_put_subscription(plan, call->rules[0], &put, err);
 
     if (code != ER_OK) {
@@ -159,7 +161,8 @@ static void answer_put(struct er_call *call, const struct er_change_result *resu
 
 void er_api_post_subscription(struct er_call *call)
 {
-    if (!er_call_no_precondition(call) || !er_call_read_body(call, 0) || !er_document_read(call, call->body, (struct er_str){ NULL, 0 })) {
+    if (!er_call_no_precondition(call) || !er_call_read_body(call, 0) ||
+        !er_document_read(call, call->body, (struct er_str){ NULL, 0 })) {
         return;
     }
     call->mode = ER_PUT_CREATE;
@@ -201,7 +204,8 @@ static enum er_code build_patch(struct er_call *call, struct er_plan *plan, stru
     }
     code = er_json_parse(call->arena, call->result_id, STORED_DEPTH, &stored, err);
     if (code != ER_OK) {
-        return code == ER_E_NOMEM ? code : er_err_set(err, ER_E_STORE_CORRUPT, "stored document %.*s is not JSON", ER_STR_ARG(call->id));
+        return code == ER_E_NOMEM ? code
+                                  : er_err_set(err, ER_E_STORE_CORRUPT, "stored document %.*s is not JSON", ER_STR_ARG(call->id));
     }
     merged = er_merge_patch(call->arena, stored, call->body);
     if (merged == NULL) {

@@ -190,9 +190,10 @@ static void warn(struct er_call *call)
 {
     size_t n = 0;
 
-    for (const struct er_problem *problem = call->warnings.first; problem != NULL && n < MAX_WARNINGS; problem = problem->next, n++) {
-        er_reply_header(&call->reply, "Eventrouter-Warning", "%s %.*s%s%.*s", er_code_name(problem->code), ER_STR_ARG(problem->pointer),
-                        problem->pointer.n > 0 ? ": " : "", ER_STR_ARG(problem->detail));
+    for (const struct er_problem *problem = call->warnings.first; problem != NULL && n < MAX_WARNINGS;
+         problem = problem->next, n++) {
+        er_reply_header(&call->reply, "Eventrouter-Warning", "%s %.*s%s%.*s", er_code_name(problem->code),
+                        ER_STR_ARG(problem->pointer), problem->pointer.n > 0 ? ": " : "", ER_STR_ARG(problem->detail));
     }
 }
 

@@ -97,16 +97,18 @@ static void check_id(struct er_call *call, const struct er_json *document, struc
     const struct er_json *own = er_json_member(document, ER_STR("id"));
 
     if (!er_rule_id_valid(id)) {
-        er_problems_add(&call->problems, ER_E_RULE_ID, ER_STR("/id"), ER_NO_OFFSET, "use 1 to 100 of a-z 0-9 . _ -, a letter or digit first",
-                        "the id of the path is illegal");
+        er_problems_add(&call->problems, ER_E_RULE_ID, ER_STR("/id"), ER_NO_OFFSET,
+                        "use 1 to 100 of a-z 0-9 . _ -, a letter or digit first", "the id of the path is illegal");
     } else if (own != NULL && own->type == ER_JSON_STRING && !er_str_eq(own->text, id)) {
         er_problems_add(&call->problems, ER_E_RULE_ID_MISMATCH, ER_STR("/id"), ER_NO_OFFSET,
-                        "leave id out, or send the document to the path of that id", "the document's id is \"%.*s\" and the path's is \"%.*s\"",
-                        own->text.n < 100 ? (int)own->text.n : 100, own->text.p, id.n < 100 ? (int)id.n : 100, id.p);
+                        "leave id out, or send the document to the path of that id",
+                        "the document's id is \"%.*s\" and the path's is \"%.*s\"", own->text.n < 100 ? (int)own->text.n : 100,
+                        own->text.p, id.n < 100 ? (int)id.n : 100, id.p);
     }
 }
 
-enum er_code er_document_read_rule(struct er_call *call, const struct er_json *document, size_t bytes, struct er_str id, struct er_err *err)
+enum er_code er_document_read_rule(struct er_call *call, const struct er_json *document, size_t bytes, struct er_str id,
+                                   struct er_err *err)
 {
     struct er_rule_source source = { .document = document, .document_bytes = bytes, .pointer = ER_STR(""), .default_id = id };
     struct er_rule *rule = NULL;

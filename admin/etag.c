@@ -95,8 +95,8 @@ static bool take_list(struct er_str s, struct tags *tags)
     }
 }
 
-enum er_code er_etag_read(struct er_arena *arena, const struct er_http_request *request, const char *header, struct er_etag_list *out,
-                          struct er_err *err)
+enum er_code er_etag_read(struct er_arena *arena, const struct er_http_request *request, const char *header,
+                          struct er_etag_list *out, struct er_err *err)
 {
     const struct er_http_field *field;
     struct tags *tags = NULL;
@@ -108,7 +108,8 @@ enum er_code er_etag_read(struct er_arena *arena, const struct er_http_request *
             return er_err_set(err, ER_E_NOMEM, "out of memory while reading the request");
         }
         if (!take_list(field->value, tags)) {
-            return er_err_set(err, ER_E_REQUEST, "%s must be * or a list of entity tags in double quotes such as \"rev-12\"", header);
+            return er_err_set(err, ER_E_REQUEST, "%s must be * or a list of entity tags in double quotes such as \"rev-12\"",
+                              header);
         }
     }
     if (tags == NULL) {
@@ -117,12 +118,9 @@ enum er_code er_etag_read(struct er_arena *arena, const struct er_http_request *
     if (tags->total == 0 || (tags->any && tags->total > 1)) {
         return er_err_set(err, ER_E_REQUEST, "%s must be * alone or at least one entity tag", header);
     }
-    *out = (struct er_etag_list){ .given = true,
-                                  .any = tags->any,
-                                  .strong = tags->strong,
-                                  .n = tags->n,
-                                  .weak = tags->weak,
-                                  .n_weak = tags->n_weak };
+    *out = (struct er_etag_list){
+        .given = true, .any = tags->any, .strong = tags->strong, .n = tags->n, .weak = tags->weak, .n_weak = tags->n_weak
+    };
     return ER_OK;
 }
 

@@ -9,16 +9,16 @@
 /* Tags of one conditional header, all its lines together. Weak tags and tags of another form are counted, but match nothing. */
 struct er_etag_list {
     bool given;
-    bool any;                 /* "*" */
-    const uint64_t *strong;   /* N of each "rev-N"; in arena */
+    bool any;               /* "*" */
+    const uint64_t *strong; /* N of each "rev-N"; in arena */
     size_t n;
-    const uint64_t *weak;     /* N of each W/"rev-N" */
+    const uint64_t *weak; /* N of each W/"rev-N" */
     size_t n_weak;
 };
 
 /* Reads all lines of a header such as If-Match. Errors: ER_E_REQUEST when it is no list of entity tags, ER_E_NOMEM. */
-enum er_code er_etag_read(struct er_arena *arena, const struct er_http_request *request, const char *header, struct er_etag_list *out,
-                          struct er_err *err) ER_MUST_CHECK;
+enum er_code er_etag_read(struct er_arena *arena, const struct er_http_request *request, const char *header,
+                          struct er_etag_list *out, struct er_err *err) ER_MUST_CHECK;
 
 /* The preconditions of a change: If-Match, and If-None-Match which may only be "*" here (ER_E_REQUEST otherwise). */
 enum er_code er_etag_precondition(struct er_arena *arena, const struct er_http_request *request, struct er_precondition *out,

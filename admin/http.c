@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "admin/http_answer.h"
 #include "admin/listener.h"
 
 /* Refused connections linger too, but not without bound. */
@@ -141,97 +142,16 @@ static void drop(struct er_http_exchange *exchange)
 
 /* ---- Answers */
 
-static const char *reason_phrase(int status)
-{
-    static const struct {
-        int status;
-        const char *phrase;
-    } phrases[] = {
-        { 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 304, "Not Modified" }, { 400, "Bad Request" }, { 404, "Not Found" },
-        { 405, "Method Not Allowed" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 412, "Precondition Failed" },
-        { 413, "Content Too Large" }, { 415, "Unsupported Media Type" }, { 417, "Expectation Failed" }, { 422, "Unprocessable Content" },
-        { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" },
-        { 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-        { 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
-    };
-
-    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
-        if (phrases[i].status == status) {
-            return phrases[i].phrase;
-        }
-    }
-    return "Status";
-}
-
-static void add_date(struct evbuffer *output)
-{
-    static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-    time_t now = time(NULL);
-    struct tm tm;
-
-    if (gmtime_r(&now, &tm) != NULL) {
-        (void)evbuffer_add_printf(output, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-                                  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    }
-}
-
-static void free_body(const void *data, size_t n, void *extra)
-{
-    (void)data;
-    (void)n;
-    free(extra);
-}
-
-/* Without memory for the answer the client still learns that much. */
-static void degrade(struct er_reply *reply)
-{
-    if (reply->body.failed || reply->headers.failed) {
-        er_reply_free(reply);
-        reply->status = 500;
-    }
-}
-
-static bool has_length(int status)
-{
-    return status >= 200 && status != 204 && status != 304;
-}
-
-static void write_answer(struct er_http_exchange *exchange, struct er_reply *reply)
-{
-    struct evbuffer *output = bufferevent_get_output(exchange->bev);
-    size_t n = reply->body.n;
-    char *body;
-
-    (void)evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n", reply->status, reason_phrase(reply->status));
-    add_date(output);
-    if (reply->content_type != NULL && has_length(reply->status)) {
-        (void)evbuffer_add_printf(output, "Content-Type: %s\r\n", reply->content_type);
-    }
-    if (has_length(reply->status)) {
-        (void)evbuffer_add_printf(output, "Content-Length: %zu\r\n", n);
-    }
-    (void)evbuffer_add_printf(output, "Cache-Control: no-store\r\n");
-    (void)evbuffer_add(output, reply->headers.p, reply->headers.n);
-    (void)evbuffer_add_printf(output, "Connection: %s\r\n\r\n", exchange->keep_alive ? "keep-alive" : "close");
-    if (n == 0 || exchange->no_body || !has_length(reply->status)) {
-        return;
-    }
-    body = er_buf_take(&reply->body);
-    if (body == NULL || evbuffer_add_reference(output, body, n, free_body, body) != 0) {
-        free(body); /* half an answer: the close below tells the client */
-        exchange->keep_alive = false;
-    }
-}
-
 static void send_reply(struct er_http_exchange *exchange, struct er_reply *reply)
 {
-    degrade(reply);
+    struct er_http_answer_options how = { .keep_alive = exchange->keep_alive, .no_body = exchange->no_body };
+
+    er_http_answer_check(reply);
     report(exchange, reply->status, reply->body.n);
     exchange->phase = WRITING;
     (void)bufferevent_disable(exchange->bev, EV_READ);
     set_timer(exchange, exchange->server->options.write_ms);
-    write_answer(exchange, reply);
+    exchange->keep_alive = er_http_answer_write(bufferevent_get_output(exchange->bev), reply, &how);
     er_reply_free(reply);
 }
 
@@ -609,8 +529,8 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 
 /* ---- The server */
 
-enum er_code er_http_server_new(struct event_base *base, int fd, const struct er_http_ops *ops, const struct er_http_options *options,
-                                struct er_http_server **out, struct er_err *err)
+enum er_code er_http_server_new(struct event_base *base, int fd, const struct er_http_ops *ops,
+                                const struct er_http_options *options, struct er_http_server **out, struct er_err *err)
 {
     struct er_http_server *server = calloc(1, sizeof *server);
 
@@ -663,7 +583,8 @@ static void end_exchange(struct er_http_exchange *exchange, uint64_t until_us)
     if (exchange->bev != NULL) {
         if (owed) {
             exchange->keep_alive = false;
-            er_reply_error(&reply, &(struct er_reply_error){ 0, ER_E_UNAVAILABLE, ER_NO_OFFSET, "the router is shutting down", NULL });
+            er_reply_error(&reply,
+                           &(struct er_reply_error){ 0, ER_E_UNAVAILABLE, ER_NO_OFFSET, "the router is shutting down", NULL });
             send_reply(exchange, &reply);
         }
         if (exchange->phase == WRITING) {

@@ -47,8 +47,9 @@ struct er_http_options {
 struct er_http_options er_http_default_options(void);
 
 /* Serves what fd (a listening socket; taken, also on failure) accepts. ops is copied, its ctx borrowed. */
-enum er_code er_http_server_new(struct event_base *base, int fd, const struct er_http_ops *ops, const struct er_http_options *options,
-                                struct er_http_server **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_http_server_new(struct event_base *base, int fd, const struct er_http_ops *ops,
+                                const struct er_http_options *options, struct er_http_server **out,
+                                struct er_err *err) ER_MUST_CHECK;
 
 /* Stops accepting, answers 503 where a request waits for its reply, gives answers a moment to leave, closes all. The reply to an exchange
  * that waited is still due, and goes nowhere. */

@@ -8,10 +8,18 @@ enum { BODY_BYTES = 1 << 20, MAX_SEGMENTS = 4 };
 static const struct er_route table[] = {
     { "GET", "/v1/subscriptions", er_api_list_subscriptions, 0, { "subscriber", "type", "label", "q", "limit", "page_token" } },
     { "POST", "/v1/subscriptions", er_api_post_subscription, ER_ROUTE_CHANGE | ER_ROUTE_BODY, { "dry_run" } },
-    { "PUT", "/v1/subscriptions", er_api_bulk_subscriptions, ER_ROUTE_CHANGE | ER_ROUTE_BODY | ER_ROUTE_BULK, { "prune", "dry_run" } },
+    { "PUT",
+      "/v1/subscriptions",
+      er_api_bulk_subscriptions,
+      ER_ROUTE_CHANGE | ER_ROUTE_BODY | ER_ROUTE_BULK,
+      { "prune", "dry_run" } },
     { "GET", "/v1/subscriptions/{id}", er_api_get_subscription, 0, { NULL } },
     { "PUT", "/v1/subscriptions/{id}", er_api_put_subscription, ER_ROUTE_CHANGE | ER_ROUTE_BODY, { "dry_run" } },
-    { "PATCH", "/v1/subscriptions/{id}", er_api_patch_subscription, ER_ROUTE_CHANGE | ER_ROUTE_BODY | ER_ROUTE_PATCH, { "dry_run" } },
+    { "PATCH",
+      "/v1/subscriptions/{id}",
+      er_api_patch_subscription,
+      ER_ROUTE_CHANGE | ER_ROUTE_BODY | ER_ROUTE_PATCH,
+      { "dry_run" } },
     { "DELETE", "/v1/subscriptions/{id}", er_api_delete_subscription, ER_ROUTE_CHANGE, { "dry_run" } },
     { "GET", "/v1/subscribers", er_api_list_subscribers, 0, { "limit", "page_token" } },
     { "GET", "/v1/subscribers/{id}", er_api_get_subscriber, 0, { NULL } },
@@ -194,8 +202,8 @@ static bool check_media_type(struct er_call *call)
     } else if (type = media_type(value, &utf8), is_json(call->route, type) && utf8) {
         return true;
     } else {
-        (void)er_err_set(&err, ER_E_MEDIA_TYPE, "Content-Type \"%.*s\" is not JSON; send Content-Type: %s", value.n < 80 ? (int)value.n : 80,
-                         value.p, wanted);
+        (void)er_err_set(&err, ER_E_MEDIA_TYPE, "Content-Type \"%.*s\" is not JSON; send Content-Type: %s",
+                         value.n < 80 ? (int)value.n : 80, value.p, wanted);
     }
     if ((call->route->flags & ER_ROUTE_PATCH) != 0) {
         er_reply_header(&call->reply, "Accept-Patch", "application/merge-patch+json, application/json");
@@ -258,7 +266,8 @@ static void run(struct er_call *call)
     } else if (!check_query(call) || ((call->route->flags & ER_ROUTE_BODY) != 0 && !check_media_type(call))) {
         /* answered */
     } else if ((call->route->flags & ER_ROUTE_CHANGE) != 0 && env->draining(env->ctx)) {
-        er_call_fail(call, ER_E_UNAVAILABLE, "the router is shutting down and takes no changes", "ask another router, or this one after its start");
+        er_call_fail(call, ER_E_UNAVAILABLE, "the router is shutting down and takes no changes",
+                     "ask another router, or this one after its start");
     } else {
         call->route->handle(call);
     }

@@ -43,7 +43,8 @@ enum er_code er_uri_decode(struct er_arena *arena, struct er_str text, bool plus
     p[n] = '\0';
     *out = (struct er_str){ p, n };
     if (er_utf8_check(*out) != n) {
-        return er_err_set(err, ER_E_REQUEST, "\"%.*s\" is not UTF-8 after percent decoding", (int)(text.n < 80 ? text.n : 80), text.p);
+        return er_err_set(err, ER_E_REQUEST, "\"%.*s\" is not UTF-8 after percent decoding", (int)(text.n < 80 ? text.n : 80),
+                          text.p);
     }
     return ER_OK;
 }
@@ -59,8 +60,8 @@ static enum er_code unknown(struct er_str name, const char *const *names, size_t
     return er_err_set(err, ER_E_REQUEST, "unknown query parameter \"%.*s\"", shown, name.p);
 }
 
-static enum er_code read_pair(struct er_arena *arena, struct er_str pair, const char *const *names, size_t n, struct er_uri_param *params,
-                              struct er_err *err)
+static enum er_code read_pair(struct er_arena *arena, struct er_str pair, const char *const *names, size_t n,
+                              struct er_uri_param *params, struct er_err *err)
 {
     const char *equals = memchr(pair.p, '=', pair.n);
     struct er_str key = { pair.p, equals == NULL ? pair.n : (size_t)(equals - pair.p) };
@@ -87,8 +88,8 @@ static enum er_code read_pair(struct er_arena *arena, struct er_str pair, const 
     return er_uri_decode(arena, (struct er_str){ equals + 1, pair.n - key.n - 1 }, true, &params[at].value, err);
 }
 
-enum er_code er_uri_query(struct er_arena *arena, struct er_str query, const char *const *names, size_t n, struct er_uri_param *params,
-                          struct er_err *err)
+enum er_code er_uri_query(struct er_arena *arena, struct er_str query, const char *const *names, size_t n,
+                          struct er_uri_param *params, struct er_err *err)
 {
     enum er_code code = ER_OK;
 

@@ -141,8 +141,12 @@ static bool take_request(struct er_str *rest)
 static void forget(void)
 {
     static const struct er_http_field json = { { "Content-Type", 12 }, { "application/json", 16 } };
-    struct er_http_request request = { .method = ER_STR("PUT"), .path = ER_STR("/v1/subscriptions"), .query = ER_STR("prune=true"),
-                                       .fields = &json, .n_fields = 1, .body = ER_STR("[]") };
+    struct er_http_request request = { .method = ER_STR("PUT"),
+                                       .path = ER_STR("/v1/subscriptions"),
+                                       .query = ER_STR("prune=true"),
+                                       .fields = &json,
+                                       .n_fields = 1,
+                                       .body = ER_STR("[]") };
 
     handle(&request);
 }

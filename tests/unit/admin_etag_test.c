@@ -36,8 +36,8 @@ static void reads_lists_of_tags(void **state)
 
 static void other_tags_match_nothing(void **state)
 {
-    static const char *const rows[] = { "\"\"", "\"rev-\"", "\"rev-x\"", "\"rev-07\"", "\"rev--7\"", "\"REV-7\"", "\"rev-7 \"",
-                                        "\"rev-99999999999999999999\"" };
+    static const char *const rows[] = { "\"\"",       "\"rev-\"",  "\"rev-x\"",  "\"rev-07\"",
+                                        "\"rev--7\"", "\"REV-7\"", "\"rev-7 \"", "\"rev-99999999999999999999\"" };
     struct er_etag_list list;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -49,7 +49,8 @@ static void other_tags_match_nothing(void **state)
 
 static void refuses_what_is_no_list(void **state)
 {
-    static const char *const rows[] = { "rev-7", "", ",", "\"rev-7", "\"rev-7\" \"rev-8\"", "*, \"rev-7\"", "* *", "w/\"rev-7\"", "'rev-7'" };
+    static const char *const rows[] = { "rev-7",        "",    ",",           "\"rev-7", "\"rev-7\" \"rev-8\"",
+                                        "*, \"rev-7\"", "* *", "w/\"rev-7\"", "'rev-7'" };
     struct er_etag_list list;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -109,7 +110,8 @@ static void page_tokens_come_back(void **state)
 
 static void foreign_page_tokens_are_refused(void **state)
 {
-    static const char *const rows[] = { "x", "garbage!", "00", "0000000000", "317261", "31726161", "a", "317261616161616161616161616161616100" };
+    static const char *const rows[] = { "x",      "garbage!", "00", "0000000000",
+                                        "317261", "31726161", "a",  "317261616161616161616161616161616100" };
     struct er_str token = er_page_token(*state, 'r', ER_STR("a")), after;
     char changed[32];
     struct er_err err;

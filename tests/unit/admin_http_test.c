@@ -76,8 +76,9 @@ static void start(struct fixture *fixture)
     struct er_http_ops ops = { .ctx = fixture, .body_limit = body_limit, .handle = handle, .outcome = outcome };
     struct er_err err;
 
-    assert_int_equal(er_http_server_new(er_loop_base(fixture->loop), fixture->listener.fd, &ops, &fixture->options, &fixture->server, &err),
-                     ER_OK);
+    assert_int_equal(
+        er_http_server_new(er_loop_base(fixture->loop), fixture->listener.fd, &ops, &fixture->options, &fixture->server, &err),
+        ER_OK);
     fixture->listener.fd = -1;
 }
 
@@ -247,7 +248,10 @@ static void old_clients_and_closers_are_hung_up_on(void **state)
 
 static void bytes_that_are_no_request_get_400(void **state)
 {
-    static const char *const rows[] = { "\x16\x03\x01", "garbage\r\n\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.1\r\nA b\r\n\r\n",
+    static const char *const rows[] = { "\x16\x03\x01",
+                                        "garbage\r\n\r\n",
+                                        "GET / HTTP/1.1\n\n",
+                                        "GET / HTTP/1.1\r\nA b\r\n\r\n",
                                         "PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                                         "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" };
 
@@ -394,7 +398,8 @@ static void bodies_together_are_limited(void **state)
     wire = dial(fixture);
     assert_true(wire_send(&wire, "PUT / HTTP/1.1\r\nContent-Length: 80\r\n\r\n"
                                  "123456789012345678901234567890123456789012345678901234567890"));
-    REFUSED(fixture, "PUT / HTTP/1.1\r\nContent-Length: 60\r\n\r\n123456789012345678901234567890123456789012345678901234567890", 429);
+    REFUSED(fixture, "PUT / HTTP/1.1\r\nContent-Length: 60\r\n\r\n123456789012345678901234567890123456789012345678901234567890",
+            429);
     assert_int_equal(wire_status(&wire, "12345678901234567890"), 200);
     wire_hang_up(&wire);
 }

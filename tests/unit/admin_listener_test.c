@@ -157,7 +157,8 @@ static void the_peer_is_known(void **state)
 
 static void tcp_addresses(void **state)
 {
-    static const char *const bad[] = { "", "localhost", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", "127.0.0.1:-1", "[::1]" };
+    static const char *const bad[] = { "",       "localhost",    "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000",
+                                       "::1:80", "127.0.0.1:-1", "[::1]" };
     struct er_listener listener, second;
     struct er_err err;
 

@@ -20,7 +20,8 @@ static void check_str(struct er_str found, const char *wanted)
 
 static void reads_a_request(void **state)
 {
-    static const char text[] = "PUT /v1/subscriptions/a%20b?dry_run=true HTTP/1.1\r\nHost: x\r\nCONTENT-length: 12\r\nIf-Match:\t\"rev-1\" \r\n\r\nrest";
+    static const char text[] =
+        "PUT /v1/subscriptions/a%20b?dry_run=true HTTP/1.1\r\nHost: x\r\nCONTENT-length: 12\r\nIf-Match:\t\"rev-1\" \r\n\r\nrest";
     struct er_http_head head;
     struct er_http_fault fault;
     size_t length, at = 0;
@@ -175,7 +176,8 @@ static enum er_http_verdict decode(const char *text, size_t piece, struct er_buf
     *used = 0;
     while (*used < n) {
         size_t step = 0, size = n - *used < piece ? n - *used : piece;
-        enum er_http_verdict verdict = er_http_chunked_feed(&chunked, (struct er_str){ text + *used, size }, body, limit, &step, &fault);
+        enum er_http_verdict verdict =
+            er_http_chunked_feed(&chunked, (struct er_str){ text + *used, size }, body, limit, &step, &fault);
 
         if (verdict == ER_HTTP_BAD) {
             return verdict;
@@ -206,8 +208,10 @@ static void decodes_chunks(void **state)
 
 static void refuses_bad_chunks(void **state)
 {
-    static const char *const rows[] = { "\r\n", "g\r\n", "-1\r\n", "1\n", "1\r\nab\r\n", "1\r\na\n", "1\r\na\rb", ";x\r\n", "1000000000000000\r\n",
-                                        "0\r\n\n", "0\r\na\nb", "5\r\nabcde\r\n6\r\nabcdef\r\n" };
+    static const char *const rows[] = { "\r\n",      "g\r\n",       "-1\r\n",
+                                        "1\n",       "1\r\nab\r\n", "1\r\na\n",
+                                        "1\r\na\rb", ";x\r\n",      "1000000000000000\r\n",
+                                        "0\r\n\n",   "0\r\na\nb",   "5\r\nabcde\r\n6\r\nabcdef\r\n" };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

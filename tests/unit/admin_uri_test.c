@@ -20,10 +20,23 @@ static void decodes(void **state)
         bool plus;
         const char *wanted; /* NULL: refused */
     } rows[] = {
-        { "", false, "" },           { "abc", false, "abc" },  { "a%20b", false, "a b" }, { "a+b", false, "a+b" }, { "a+b", true, "a b" },
-        { "%2B", true, "+" },        { "%c3%A4", false, "\xC3\xA4" }, { "%2F", false, "/" },     { "%", false, NULL },    { "%4", false, NULL },
-        { "%4g", false, NULL },      { "%g4", false, NULL },   { "%00", false, NULL },    { "%FF", false, NULL },  { "%%", false, NULL },
-        { "%C0%AF", false, NULL },   { "%ED%A0%80", false, NULL },
+        { "", false, "" },
+        { "abc", false, "abc" },
+        { "a%20b", false, "a b" },
+        { "a+b", false, "a+b" },
+        { "a+b", true, "a b" },
+        { "%2B", true, "+" },
+        { "%c3%A4", false, "\xC3\xA4" },
+        { "%2F", false, "/" },
+        { "%", false, NULL },
+        { "%4", false, NULL },
+        { "%4g", false, NULL },
+        { "%g4", false, NULL },
+        { "%00", false, NULL },
+        { "%FF", false, NULL },
+        { "%%", false, NULL },
+        { "%C0%AF", false, NULL },
+        { "%ED%A0%80", false, NULL },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
