@@ -134,9 +134,10 @@ FUZZ := $(call found,fuzz,fuzz)
 BENCH := $(call found,bench,bench)
 ORACLE := $(wildcard tests/oracle/*_test.py)
 SCHEMA_TESTS := $(wildcard tests/schemas/*_test.py)
+GOLDEN_PY := $(wildcard tests/golden/*_test.py)
 
 RUN_TESTS = $(PYTHON) tests/support/run.py --logs build/test-logs/$(MODE) --prefix "$(RUN_PREFIX)"
-SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) -- replay $(REPLAY) -- \
+SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTHON) $(o) --programs $(BUILD)") -- replay $(REPLAY) -- \
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
                oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)") -- \
                schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")

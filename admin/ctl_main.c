@@ -58,9 +58,14 @@ static void help_all(FILE *file)
 {
     (void)fputs("usage: eventrouterctl [-s SOCKET] [-o FORMAT] NOUN [VERB] [NAME] [flags]\n\ncommands:\n", file);
     for (size_t i = 0; i < NOUNS; i++) {
-        (void)fprintf(file, "  %-14s %s\n", nouns[i]->name, nouns[i]->help);
+        for (const struct er_ctl_command *c = nouns[i]->commands; c->run != NULL; c++) {
+            char name[48];
+
+            (void)snprintf(name, sizeof name, "%s%s%s", nouns[i]->name, c->verb != NULL ? " " : "", c->verb != NULL ? c->verb : "");
+            (void)fprintf(file, "  %-20s %s\n", name, c->help);
+        }
     }
-    (void)fprintf(file, "  %-14s %s\n", "help", "this text, or that of a command: help NOUN [VERB]");
+    (void)fprintf(file, "  %-20s %s\n", "help", "this text, or that of a command: help NOUN [VERB]");
     print_flags(file, "flags of every command", er_ctl_global_flags);
     (void)fputs("\nexit codes: 0 done, 1 negative answer, 2 wrong usage or invalid document, 3 refused by the server,\n"
                 "            4 daemon unreachable, 5 timeout\n",
@@ -133,13 +138,18 @@ static const struct er_ctl_command *find_command(const struct er_ctl_noun *noun,
     return NULL;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* help [NOUN [VERB]] */
 static enum er_ctl_exit help(int argc, char *const *argv, int from)
 {
     const struct er_ctl_noun *noun;
     const struct er_ctl_command *command;
 
-    if (from >= argc) {
+    if (from >= argc || is_help(argv[from])) {
         help_all(stdout);
         return ER_CTL_OK;
     }
@@ -147,7 +157,7 @@ static enum er_ctl_exit help(int argc, char *const *argv, int from)
     if (noun == NULL) {
         return ER_CTL_USAGE;
     }
-    if (from + 1 >= argc && noun->commands->verb != NULL) {
+    if ((from + 1 >= argc || is_help(argv[from + 1])) && noun->commands->verb != NULL) {
         help_noun(stdout, noun);
         return ER_CTL_OK;
     }
@@ -244,7 +254,7 @@ static enum er_ctl_exit dispatch(struct er_ctl *ctl, int argc, char *const *argv
         help_all(stderr);
         return ER_CTL_USAGE;
     }
-    if (strcmp(argv[at], "help") == 0 || strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+    if (is_help(argv[at])) {
         return help(argc, argv, at + 1);
     }
     noun = strcmp(argv[at], "--version") == 0 ? &er_ctl_version : find_noun(argv[at]);
@@ -252,7 +262,7 @@ static enum er_ctl_exit dispatch(struct er_ctl *ctl, int argc, char *const *argv
         return ER_CTL_USAGE;
     }
     verb = noun->commands->verb != NULL && at + 1 < argc ? argv[at + 1] : NULL;
-    if (verb != NULL && (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0)) {
+    if (verb != NULL && is_help(verb)) {
         help_noun(stdout, noun);
         return ER_CTL_OK;
     }

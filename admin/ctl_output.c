@@ -6,36 +6,49 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Names and documents may hold anything: a message stays one line and leaves the terminal alone. */
+static void say(struct er_str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, stderr);
+    }
+}
+
 void er_ctl_error(enum er_code code, const char *format, ...)
 {
+    char text[2048];
     va_list args;
 
     (void)fflush(stdout);
     (void)fprintf(stderr, "error[%s]: ", er_code_name(code));
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    say(er_str_of(text));
     (void)fputc('\n', stderr);
 }
 
 void er_ctl_problems(const struct er_problems *problems, bool warning, const char *where)
 {
     for (const struct er_problem *p = problems->first; p != NULL; p = p->next) {
-        (void)fprintf(stderr, "%s[%s]: %s%s", warning ? "warning" : "error", er_code_name(p->code), where, *where == '\0' ? "" : ": ");
-        if (p->pointer.n > 0) {
-            (void)fprintf(stderr, "%.*s: ", ER_STR_ARG(p->pointer));
-        }
-        (void)fprintf(stderr, "%.*s", ER_STR_ARG(p->detail));
+        (void)fprintf(stderr, "%s[%s]: ", warning ? "warning" : "error", er_code_name(p->code));
+        say(er_str_of(where));
+        (void)fputs(*where == '\0' ? "" : ": ", stderr);
+        say(p->pointer);
+        (void)fputs(p->pointer.n == 0 ? "" : ": ", stderr);
+        say(p->detail);
         if (p->offset != ER_NO_OFFSET) {
             (void)fprintf(stderr, " (offset %zu)", p->offset);
         }
-        if (p->hint.n > 0) {
-            (void)fprintf(stderr, "; %.*s", ER_STR_ARG(p->hint));
-        }
+        (void)fputs(p->hint.n == 0 ? "" : "; ", stderr);
+        say(p->hint);
         (void)fputc('\n', stderr);
     }
     if (problems->total > problems->n) {
-        (void)fprintf(stderr, "%s%s%zu more not shown\n", where, *where == '\0' ? "" : ": ", problems->total - problems->n);
+        say(er_str_of(where));
+        (void)fprintf(stderr, "%s%zu more not shown\n", *where == '\0' ? "" : ": ", problems->total - problems->n);
     }
 }
 

@@ -226,8 +226,13 @@ static void report_same_ids(struct loader *loader)
         const struct er_rule *rule = sorted[i].rule;
 
         if (er_str_eq(sorted[i - 1].rule->id, rule->id)) {
-            er_ctl_error(ER_E_RULE_DUPLICATE_ID, "%s: /id: the id \"%.*s\" is also that of %s %zu; ids are unique",
-                         place(loader, sorted[i].line), ER_STR_ARG(rule->id), loader->lines ? "line" : "element",
+            char element[24] = "";
+
+            if (!loader->lines) {
+                (void)snprintf(element, sizeof element, "/%zu", sorted[i].line);
+            }
+            er_ctl_error(ER_E_RULE_DUPLICATE_ID, "%s: %s/id: the id \"%.*s\" is also that of %s %zu; ids are unique",
+                         place(loader, sorted[i].line), element, ER_STR_ARG(rule->id), loader->lines ? "line" : "element",
                          sorted[i - 1].line);
             rules->errors++;
         }
