@@ -142,7 +142,7 @@ SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTH
                oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)") -- \
                schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
-PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs $(BUILD)
+PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(BUILD)
 SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
 TESTS_C := $(UNIT) $(GOLDEN) $(REPLAY) $(MOCK) $(FUZZ)
 
@@ -210,7 +210,7 @@ layers: ## who includes what
 lint: layers format-check cppcheck tidy ## layers, format, static analysis, sizes, words
 	@tests/support/lint.sh
 docs-check: all ## documents against options, routes, metrics, commands and errors
-	@$(PYTHON) tests/support/docs_check.py --programs $(BUILD)
+	@$(PYTHON) tests/support/docs_check.py --programs=$(BUILD)
 
 MAN1 := $(wildcard admin/*.1)
 MAN5 := $(wildcard router/*.5)

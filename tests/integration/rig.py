@@ -335,6 +335,9 @@ class Router:
         assert answer.status in (200, 201, 204), f"{method} {path}: {answer}"
         return answer
 
+    def revision(self):
+        return self.must("GET", "/v1/status").json["revision"]
+
     def apply(self, documents, prune=False):
         return self.must("PUT", f"/v1/subscriptions?prune={'true' if prune else 'false'}", documents)
 

@@ -49,7 +49,7 @@ def test_life_of_a_subscription(one, kafka):
     assert gone.status == 204 and gone.revision == first + 4 and gone.body == b""
     assert one.admin("GET", "/v1/subscriptions/s").status == 404
     assert one.admin("DELETE", "/v1/subscriptions/s").status == 404
-    assert one.must("GET", "/v1/status").revision == first + 4
+    assert one.revision() == first + 4
 
 
 def test_made_id(one):
@@ -86,15 +86,20 @@ def test_requests_that_are_refused(one):
     assert one.must("GET", "/v1/subscriptions").json["items"] == []
 
 
+def counts(answer):
+    """Of ids by what happened to them."""
+    return {name: len(answer.json[name]) for name in ("created", "updated", "unchanged", "deleted")}
+
+
 def test_bulk_is_all_or_nothing(one):
     docs = [document(f"s{i}", types=[f"t{i}"]) for i in range(5)]
     dry = one.must("PUT", "/v1/subscriptions?dry_run=true", docs)
-    assert dry.json["created"] == 5 and one.must("GET", "/v1/subscriptions").json["total"] == 0
+    assert len(dry.json["created"]) == 5 and one.must("GET", "/v1/subscriptions").json["total"] == 0
     first = one.must("PUT", "/v1/subscriptions", docs)
-    assert {k: first.json[k] for k in ("created", "updated", "unchanged", "deleted")} == dict(created=5, updated=0, unchanged=0, deleted=0)
+    assert counts(first) == dict(created=5, updated=0, unchanged=0, deleted=0)
     docs[1]["types"] = ["other"]
     second = one.must("PUT", "/v1/subscriptions?prune=true", docs[:4])
-    assert {k: second.json[k] for k in ("created", "updated", "unchanged", "deleted")} == dict(created=0, updated=1, unchanged=3, deleted=1)
+    assert counts(second) == dict(created=0, updated=1, unchanged=3, deleted=1)
     assert second.revision == first.revision + 1
     same = one.must("PUT", "/v1/subscriptions?prune=true", docs[:4])
     assert same.revision == second.revision
@@ -138,11 +143,11 @@ def test_subscribers(one, kafka):
 
 
 def test_validate_stores_nothing(one):
-    revision = one.must("GET", "/v1/status").revision
+    revision = one.revision()
     assert one.admin("POST", "/v1/validate", document("a", regex={"x": "^a"})).status == 200
     bad = one.admin("POST", "/v1/validate", [document("a"), document("b", regex={"x": "("})])
     assert bad.status == 422 and bad.json["errors"][0]["pointer"] == "/1/regex/x"
-    assert one.must("GET", "/v1/status").revision == revision
+    assert one.revision() == revision
     assert one.must("GET", "/v1/subscriptions").json["total"] == 0
 
 
@@ -179,7 +184,7 @@ def test_metrics_are_a_valid_exposition(one, kafka):
             assert line.rsplit(" ", 1)[0] not in samples, line
             samples.add(line.rsplit(" ", 1)[0])
             base = re.sub(r"_(bucket|sum|count)$", "", sample[1])
-            assert sample[1] in seen_type or seen_type.get(base) == "histogram", line
+            assert sample[1] in seen_type or seen_type.get(base) in ("histogram", "summary"), line
             assert sample[1].startswith(("eventrouter_", "process_")), line
     assert seen_type["eventrouter_events_received_total"] == "counter"
     assert "histogram" in seen_type.values()
@@ -197,21 +202,21 @@ def test_many_connections_at_once(one):
         except AssertionError as error:
             failed.append(error)
 
-    before = one.must("GET", "/v1/status").revision
+    before = one.revision()
     threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert not failed, failed[:2]
-    assert one.must("GET", "/v1/status").revision == before + 80
+    assert one.revision() == before + 80
     assert one.must("GET", "/v1/subscriptions?limit=1").json["total"] == 80
 
 
 def test_version_and_status(one):
     assert one.must("GET", "/version").json["version"]
     status = one.must("GET", "/v1/status").json
-    assert status["revision"] == one.must("GET", "/v1/status").revision
+    assert status["revision"] == 0
     assert one.must("GET", "/openapi.json").json["openapi"].startswith("3.")
     assert one.must("GET", "/readyz?verbose").status == 200
 
@@ -249,9 +254,9 @@ def test_client_apply_and_export(one, tmp_path):
     one.ctl("subscription", "apply", "-f", str(rules), check=0)
     exported = one.ctl("subscription", "export", check=0).stdout
     (tmp_path / "again.jsonl").write_text(exported)
-    revision = one.must("GET", "/v1/status").revision
+    revision = one.revision()
     one.ctl("subscription", "apply", "-f", str(tmp_path / "again.jsonl"), "--prune", check=0)
-    assert one.must("GET", "/v1/status").revision == revision, "an export applied again changes nothing"
+    assert one.revision() == revision, "an export applied again changes nothing"
     rules.write_text(json.dumps(docs[0]) + "\n")
     one.ctl("subscription", "apply", "-f", str(rules), "--prune", check=0)
     assert one.ctl("-o", "name", "sub", "list", check=0).stdout.split() == ["a"]
