@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include "router/clock.h"
 
+/* A change that needs many topics gets more time: a broker makes and announces some hundred in a second. */
+enum { TOPIC_MS = 40, MAX_EXTRA = 10000 };
+
 /* The destinations of one change on their way to the topics thread. Lives until the job is answered, even if the queue was stopped. */
 struct ensure {
     struct er_topics_job job;
@@ -217,7 +220,7 @@ static struct ensure *ensure_new(struct er_change_queue *queue, const struct er_
         at += destinations[i].topic.n + 1;
     }
     ensure->job.items = ensure->items;
-    ensure->job.budget_ms = queue->options.budget_ms;
+    ensure->job.budget_ms = queue->options.budget_ms + TOPIC_MS * (uint32_t)(ensure->job.n < MAX_EXTRA ? ensure->job.n : MAX_EXTRA);
     ensure->job.urgent = true;
     ensure->job.done = ensured;
     ensure->job.arg = ensure;

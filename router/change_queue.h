@@ -19,7 +19,7 @@ struct er_change_queue_options {
     struct er_topic_watch *watch;
     struct er_log *log;
     bool create;        /* destinations.create */
-    uint32_t budget_ms; /* for making destinations; then ER_E_KAFKA_TIMEOUT */
+    uint32_t budget_ms; /* for making destinations, plus some for each; then ER_E_KAFKA_TIMEOUT */
     /* er_kafka_topics_submit, or a test's */
     void (*submit_topics)(void *ctx, struct er_topics_job *job);
     void *ctx;

@@ -54,12 +54,16 @@ def test_answered_rules_hold_under_load(kafka, router):
     one.start()
     one.apply(RULES)
     load = Load(kafka, one.raw, 4, event, 2000).start()
-    spans = {}
+    spans, reader = {}, kafka.consumer()
+
+    def copies(topic):
+        return sum(kafka.ends(topic, reader).values())
+
     for turn in range(15):
         name = f"late-{turn}"
         one.must("POST", "/v1/subscriptions", {"id": name, "subscriber": name, "types": ["order.*"]})
         begin = load.count() + 1
-        until(lambda: load.count() > begin + 200, 10, "load")
+        until(lambda: copies(one.topic(name)) >= 20, 20, f"copies for {name}")
         end = load.count()
         one.must("DELETE", f"/v1/subscriptions/{name}")
         spans[name] = begin, end, load.count() + 1
@@ -82,7 +86,6 @@ def test_answered_rules_hold_under_load(kafka, router):
             arrived = [n for n in got if n % 4 == partition]
             assert not arrived or min(lost) > max(arrived), f"{name}: hole at {min(lost)} in partition {partition}"
         assert not [n for n in got if n >= over], f"{name}: an event from after its time"
-        assert got, f"{name} got nothing"
 
 
 @pytest.mark.deadline(120)
