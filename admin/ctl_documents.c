@@ -64,7 +64,7 @@ void er_ctl_documents_add(struct er_ctl_documents *documents, struct er_str text
     enum er_code code = parse(documents, text, &json, &err);
 
     if (code != ER_OK) {
-        er_ctl_error(code, "%s: %s", place, err.text);
+        er_ctl_error(code, "%s%s%s", place, *place == '\0' ? "" : ": ", err.text);
         documents->errors++;
         return;
     }
@@ -225,7 +225,7 @@ static void check_one(struct er_ctl_documents *documents, const struct er_ctl_do
         return;
     }
     if (code == ER_E_NOMEM || problems.total == 0) {
-        er_ctl_error(code, "%s: %s", document->place, er_code_title(code));
+        er_ctl_error(code, "%s%s%s", document->place, *document->place == '\0' ? "" : ": ", er_code_title(code));
         documents->errors++;
     }
     er_ctl_problems(&problems, false, document->place);

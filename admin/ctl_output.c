@@ -85,23 +85,23 @@ enum er_ctl_exit er_ctl_finish(enum er_ctl_exit code)
     return code;
 }
 
-bool er_ctl_confirm(bool yes, const char *format, ...)
+enum er_ctl_exit er_ctl_ask(bool yes, const char *format, ...)
 {
     char answer[16];
     va_list args;
 
     if (yes) {
-        return true;
+        return ER_CTL_OK;
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
         er_ctl_error(ER_E_USAGE, "this cannot be undone and there is no terminal to ask on; repeat it with --yes");
-        return false;
+        return ER_CTL_USAGE;
     }
     va_start(args, format);
     (void)vfprintf(stderr, format, args);
     va_end(args);
     (void)fputs(" [y/N] ", stderr);
-    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y') ? ER_CTL_OK : ER_CTL_NEGATIVE;
 }
 
 struct er_ctl_table {

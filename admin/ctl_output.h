@@ -19,9 +19,9 @@ enum er_code er_ctl_read_file(const char *name, struct er_buf *out, struct er_er
 /* Flushes standard output; a write that failed (disk full, closed pipe) turns code into ER_CTL_NEGATIVE with a message. */
 enum er_ctl_exit er_ctl_finish(enum er_ctl_exit code);
 
-/* Asks on a terminal ("remove 3 subscriptions? [y/N] "); true without asking when yes is given. Not a terminal and not yes: says that
- * --yes is needed and returns false. */
-bool er_ctl_confirm(bool yes, const char *format, ...) ER_PRINTF(2, 3);
+/* Asks on a terminal ("remove 3 subscriptions? [y/N] "). ER_CTL_OK: yes, or `yes` is given and nothing is asked. ER_CTL_NEGATIVE: no.
+ * ER_CTL_USAGE: there is no terminal; says that --yes is needed. */
+enum er_ctl_exit er_ctl_ask(bool yes, const char *format, ...) ER_PRINTF(2, 3);
 
 /* Text table: columns padded to the widest cell, two spaces between. All cells are copied. */
 struct er_ctl_table;

@@ -226,25 +226,41 @@ void er_ctl_list_end(struct er_ctl_list *list, bool whole)
 
 /* ---- One document */
 
-/* Objects are opened into their members: "status.state". */
-static void add_lines(struct er_ctl_table *table, const struct er_json *object, struct er_str prefix)
-{
-    for (const struct er_json *member = object->first; member != NULL; member = member->next) {
-        struct er_buf name = { 0 };
+static void add_lines(struct er_ctl_table *table, const struct er_json *parent, struct er_str prefix);
 
-        er_buf_add(&name, prefix);
-        if (prefix.n > 0) {
-            er_buf_addc(&name, '.');
-        }
-        er_buf_add(&name, member->key);
-        if (member->type == ER_JSON_OBJECT && member->n > 0) {
-            add_lines(table, member, er_buf_str(&name));
-        } else {
-            er_ctl_table_cell(table, er_buf_str(&name));
-            add_cell(table, member);
-        }
-        er_buf_free(&name);
+/* Objects, and arrays of them, are opened into their members: "status.state", "workers.0.state". */
+static bool opens(const struct er_json *value)
+{
+    return value->n > 0 && (value->type == ER_JSON_OBJECT ||
+                            (value->type == ER_JSON_ARRAY && value->first->type == ER_JSON_OBJECT));
+}
+
+static void add_line(struct er_ctl_table *table, const struct er_json *value, struct er_str name)
+{
+    if (opens(value)) {
+        add_lines(table, value, name);
+    } else {
+        er_ctl_table_cell(table, name);
+        add_cell(table, value);
     }
+}
+
+static void add_lines(struct er_ctl_table *table, const struct er_json *parent, struct er_str prefix)
+{
+    struct er_buf name = { 0 };
+    size_t i = 0;
+
+    for (const struct er_json *child = parent->first; child != NULL; child = child->next, i++) {
+        er_buf_clear(&name);
+        er_buf_printf(&name, "%.*s%s", ER_STR_ARG(prefix), prefix.n > 0 ? "." : "");
+        if (parent->type == ER_JSON_OBJECT) {
+            er_buf_add(&name, child->key);
+        } else {
+            er_buf_printf(&name, "%zu", i);
+        }
+        add_line(table, child, er_buf_str(&name));
+    }
+    er_buf_free(&name);
 }
 
 void er_ctl_print_document(const struct er_ctl *ctl, const struct er_json *document)

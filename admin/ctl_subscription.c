@@ -1,7 +1,6 @@
 /* eventrouterctl subscription: reading and removing; add and apply have files of their own. */
 #include "admin/ctl_subscription.h"
 
-#include <unistd.h>
 #include "admin/ctl_output.h"
 #include "admin/ctl_print.h"
 
@@ -31,7 +30,7 @@ static enum er_ctl_exit each(const struct er_ctl *ctl, const struct er_ctl_args 
 
     er_buf_add(&target, ER_STR("/v1/subscriptions"));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        fine = add_query(&target, names[i], er_ctl_value(args, names[i]));
+        fine = add_query(&target, names[i], er_ctl_value(args, names[i])) && fine;
     }
     fine = add_query(&target, "q", q) && fine;
     if (!fine) {
@@ -136,13 +135,9 @@ static enum er_ctl_exit ask(const struct er_ctl_args *args, const struct er_ctl_
 {
     size_t n = er_ctl_operands(args);
     bool yes = er_ctl_has(args, "yes") || er_ctl_has(args, "dry-run");
-    bool agreed = n == 1 ? er_ctl_confirm(yes, "remove %s %s?", removal->singular, er_ctl_operand(args, 0))
-                         : er_ctl_confirm(yes, "remove %zu %ss?", n, removal->singular);
 
-    if (agreed) {
-        return ER_CTL_OK;
-    }
-    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO) ? ER_CTL_NEGATIVE : ER_CTL_USAGE;
+    return n == 1 ? er_ctl_ask(yes, "remove %s %s?", removal->singular, er_ctl_operand(args, 0))
+                  : er_ctl_ask(yes, "remove %zu %ss?", n, removal->singular);
 }
 
 /* One after another: a refused one does not keep the others, the first refusal is the result. */

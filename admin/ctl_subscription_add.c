@@ -209,7 +209,7 @@ enum er_ctl_exit er_ctl_run_subscription_add(const struct er_ctl *ctl, const str
         return ER_CTL_NEGATIVE;
     }
     if (read_file(args, &file) && build(args, &file, &text)) {
-        er_ctl_documents_add(&checked, er_buf_str(&text), "document");
+        er_ctl_documents_add(&checked, er_buf_str(&text), "");
         er_ctl_documents_check(&checked);
         result = checked.errors == 0 ? send(ctl, args, er_buf_str(&text)) : ER_CTL_USAGE;
     }

@@ -2,7 +2,6 @@
 #include "admin/ctl_subscription.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 #include "admin/ctl_documents.h"
 #include "admin/ctl_print.h"
 
@@ -84,20 +83,15 @@ static size_t count(const struct er_json *answer, const char *group)
     return ids == NULL ? 0 : ids->n;
 }
 
-/* Pruning deletes what nobody has typed: the ids are shown before the question. */
+/* Pruning deletes what nobody has typed: a dry run tells what, and a question comes only if there is something. */
 static enum er_ctl_exit confirm_prune(struct apply *apply)
 {
-    bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     const struct er_json *answer = NULL, *deleted;
     enum er_ctl_exit result;
     uint64_t revision;
 
     if (er_ctl_has(apply->args, "yes") || er_ctl_has(apply->args, "dry-run")) {
         return ER_CTL_OK;
-    }
-    if (!terminal) {
-        (void)er_ctl_confirm(false, "prune?");
-        return ER_CTL_USAGE;
     }
     result = put(apply, true, &revision, &answer);
     if (result != ER_CTL_OK || count(answer, groups[DELETED]) == 0) {
@@ -107,7 +101,7 @@ static enum er_ctl_exit confirm_prune(struct apply *apply)
     for (const struct er_json *id = deleted->first; id != NULL; id = id->next) {
         (void)fprintf(stderr, "would delete  %.*s\n", ER_STR_ARG(id->text));
     }
-    return er_ctl_confirm(false, "delete %zu subscription%s?", deleted->n, deleted->n == 1 ? "" : "s") ? ER_CTL_OK : ER_CTL_NEGATIVE;
+    return er_ctl_ask(false, "delete %zu subscription%s?", deleted->n, deleted->n == 1 ? "" : "s");
 }
 
 /* Table: one line per changed document (wide: unchanged ones too); name: ids of the changed ones. */

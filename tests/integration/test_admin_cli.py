@@ -258,7 +258,7 @@ def test_client_apply_and_export(one, tmp_path):
     one.ctl("subscription", "apply", "-f", str(tmp_path / "again.jsonl"), "--prune", check=0)
     assert one.revision() == revision, "an export applied again changes nothing"
     rules.write_text(json.dumps(docs[0]) + "\n")
-    one.ctl("subscription", "apply", "-f", str(rules), "--prune", check=0)
+    one.ctl("subscription", "apply", "-f", str(rules), "--prune", "--yes", check=0)
     assert one.ctl("-o", "name", "sub", "list", check=0).stdout.split() == ["a"]
     one.ctl("subscription", "apply", "-f", "-", stdin=json.dumps(docs[1]), check=0)
     assert one.ctl("-o", "name", "sub", "list", check=0).stdout.split() == ["a", "b"]
