@@ -235,8 +235,9 @@ static enum er_ctl_exit run(struct er_ctl *ctl, const struct er_ctl_noun *noun, 
         return ER_CTL_USAGE;
     }
     if (n < command->min_operands || n > command->max_operands) {
-        er_ctl_error(ER_E_USAGE, "%s arguments; usage: eventrouterctl %s%s%s %s", n < command->min_operands ? "too few" : "too many",
-                     noun->name, command->verb != NULL ? " " : "", command->verb != NULL ? command->verb : "", command->usage);
+        er_ctl_error(ER_E_USAGE, "%s arguments; usage: eventrouterctl %s%s%s %s",
+                     n < command->min_operands ? "too few" : "too many", noun->name, command->verb != NULL ? " " : "",
+                     command->verb != NULL ? command->verb : "", command->usage);
         return ER_CTL_USAGE;
     }
     return command->run(ctl, args);

@@ -105,9 +105,9 @@ enum er_ctl_exit er_ctl_ask(bool yes, const char *format, ...)
 }
 
 struct er_ctl_table {
-    struct er_buf text;   /* all cells, one after another */
-    size_t *ends;         /* offset in text where cell i ends */
-    size_t n;             /* cells, headers first */
+    struct er_buf text; /* all cells, one after another */
+    size_t *ends;       /* offset in text where cell i ends */
+    size_t n;           /* cells, headers first */
     size_t capacity;
     size_t columns;
     bool failed;

@@ -26,7 +26,8 @@ enum er_ctl_exit er_ctl_ask(bool yes, const char *format, ...) ER_PRINTF(2, 3);
 /* Text table: columns padded to the widest cell, two spaces between. All cells are copied. */
 struct er_ctl_table;
 struct er_ctl_table *er_ctl_table_new(const char *const *headers, size_t columns); /* NULL without memory */
-void er_ctl_table_cell(struct er_ctl_table *table, struct er_str text); /* row by row, left to right; control characters become '?' */
+void er_ctl_table_cell(struct er_ctl_table *table,
+                       struct er_str text); /* row by row, left to right; control characters become '?' */
 void er_ctl_table_print(struct er_ctl_table *table, FILE *file, bool color); /* and frees; NULL is fine */
 
 #endif
