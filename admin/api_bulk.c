@@ -22,7 +22,7 @@ static enum er_code put_all(struct er_call *call, struct er_plan *plan, struct e
             first = code;
             *err = one;
         }
-        if (code == ER_E_NOMEM || code == ER_E_STORE || code == ER_E_STORE_CORRUPT) {
+        if (er_code_http_status(code) >= 500) { /* not the document's fault: the next one would meet it again */
             break;
         }
     }
@@ -84,7 +84,7 @@ static bool all_fine(struct er_call *call)
 
     if (code == ER_OK && call->problems.n > 0) {
         code = er_bulk_find_conflicts(call, &err);
-        code = code == ER_E_NOMEM ? code : call->problems.first->code;
+        code = er_code_http_status(code) >= 500 ? code : call->problems.first->code;
     }
     if (code != ER_OK) {
         er_call_refuse(call, code, &err);

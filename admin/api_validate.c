@@ -40,7 +40,7 @@ void er_api_validate(struct er_call *call)
         return;
     }
     code = check(call, &err);
-    if (code != ER_OK && call->problems.n == 0) {
+    if (code != ER_OK && (call->problems.n == 0 || er_code_http_status(code) >= 500)) { /* not the documents' fault */
         er_call_refuse(call, code, &err);
         return;
     }

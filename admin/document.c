@@ -6,7 +6,7 @@
 static void write_with_members(struct er_json_writer *w, struct er_str document, const struct er_buf *server)
 {
     struct er_buf all = { 0 };
-    bool empty = document.n <= 2;
+    bool empty = document.n <= 2; /* "{}" */
 
     er_buf_add(&all, (struct er_str){ document.p, document.n - 1 });
     if (!empty) {

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -16,7 +17,7 @@
 #include "admin/listener.h"
 
 /* Refused connections linger too, but not without bound. */
-enum { EXTRA_CONNECTIONS = 16, READ_CHUNK = 65536, FLUSH_MS = 200, RETRY_ACCEPT_MS = 100 };
+enum { EXTRA_CONNECTIONS = 128, READ_CHUNK = 65536, FLUSH_MS = 200, RETRY_ACCEPT_MS = 100 };
 
 enum phase { IDLE, HEAD, BODY, CHUNKED, HANDLING, WRITING, LINGERING };
 
@@ -203,7 +204,10 @@ static void begin_body(struct er_http_exchange *exchange)
 
     exchange->body_limit = server->ops.body_limit(server->ops.ctx, &head->request);
     if (head->content_length > exchange->body_limit) {
-        refuse(exchange, &(struct er_http_fault){ 413, ER_E_TOO_LARGE, "the body is too large" });
+        char detail[96];
+
+        (void)snprintf(detail, sizeof detail, "the body is too large: this request takes at most %zu bytes", exchange->body_limit);
+        refuse(exchange, &(struct er_http_fault){ 413, ER_E_TOO_LARGE, detail });
         return;
     }
     if (!head->chunked && head->content_length == 0) {

@@ -43,7 +43,7 @@ static const char *reason_phrase(int status)
     return "Status";
 }
 
-static void add_date(struct evbuffer *output)
+static void add_date(struct er_buf *head)
 {
     static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
     static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
@@ -51,8 +51,8 @@ static void add_date(struct evbuffer *output)
     struct tm tm;
 
     if (gmtime_r(&now, &tm) != NULL) {
-        (void)evbuffer_add_printf(output, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday,
-                                  months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        er_buf_printf(head, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+                      tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
     }
 }
 
@@ -76,29 +76,44 @@ static bool has_length(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-bool er_http_answer_write(struct evbuffer *output, struct er_reply *reply, const struct er_http_answer_options *options)
+static void write_head(struct er_buf *head, const struct er_reply *reply, bool keep_alive)
+{
+    er_buf_printf(head, "HTTP/1.1 %d %s\r\n", reply->status, reason_phrase(reply->status));
+    add_date(head);
+    if (has_length(reply->status)) {
+        if (reply->content_type != NULL) {
+            er_buf_printf(head, "Content-Type: %s\r\n", reply->content_type);
+        }
+        er_buf_printf(head, "Content-Length: %zu\r\n", reply->body.n);
+    }
+    er_buf_add(head, ER_STR("Cache-Control: no-store\r\n"));
+    er_buf_add(head, er_buf_str(&reply->headers));
+    er_buf_printf(head, "Connection: %s\r\n\r\n", keep_alive ? "keep-alive" : "close");
+}
+
+static bool add_body(struct evbuffer *output, struct er_reply *reply)
 {
     size_t n = reply->body.n;
-    char *body;
+    char *body = er_buf_take(&reply->body);
 
-    (void)evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n", reply->status, reason_phrase(reply->status));
-    add_date(output);
-    if (reply->content_type != NULL && has_length(reply->status)) {
-        (void)evbuffer_add_printf(output, "Content-Type: %s\r\n", reply->content_type);
-    }
-    if (has_length(reply->status)) {
-        (void)evbuffer_add_printf(output, "Content-Length: %zu\r\n", n);
-    }
-    (void)evbuffer_add_printf(output, "Cache-Control: no-store\r\n");
-    (void)evbuffer_add(output, reply->headers.p, reply->headers.n);
-    (void)evbuffer_add_printf(output, "Connection: %s\r\n\r\n", options->keep_alive ? "keep-alive" : "close");
-    if (n == 0 || options->no_body || !has_length(reply->status)) {
-        return options->keep_alive;
-    }
-    body = er_buf_take(&reply->body);
     if (body == NULL || evbuffer_add_reference(output, body, n, free_body, body) != 0) {
-        free(body); /* half an answer: that the connection ends tells the client */
+        free(body);
         return false;
     }
-    return options->keep_alive;
+    return true;
+}
+
+/* After half an answer only the end of the connection tells the client. */
+bool er_http_answer_write(struct evbuffer *output, struct er_reply *reply, const struct er_http_answer_options *options)
+{
+    struct er_buf head = { 0 };
+    bool whole;
+
+    write_head(&head, reply, options->keep_alive);
+    whole = !head.failed && evbuffer_add(output, head.p, head.n) == 0;
+    er_buf_free(&head);
+    if (whole && reply->body.n > 0 && !options->no_body && has_length(reply->status)) {
+        whole = add_body(output, reply);
+    }
+    return whole && options->keep_alive;
 }

@@ -45,7 +45,7 @@ struct er_http_head {
     bool expect_continue;
 };
 
-/* Why a request is refused: HTTP status, code, sentence (static). */
+/* Why a request is refused: HTTP status, code, sentence (borrowed; static when it comes from here). */
 struct er_http_fault {
     int status;
     enum er_code code;
