@@ -1,0 +1,450 @@
+#!/usr/bin/python3
+"""eventrouterctl with a daemon: against a scripted server (what is sent, what every kind of answer leads to) and against
+`eventrouterd --demo` (that the two understand each other).
+
+Usage: online_test.py --programs build/release. Prints TAP.
+"""
+import argparse
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEADLINE = 30
+
+
+class Script:
+    """A server on a Unix socket that gives the scripted answers in order and remembers the requests.
+
+    An answer is (status, body) or (status, body, headers), a bytes object sent as it is, or None: no answer until the end."""
+
+    def __init__(self, path, answers):
+        self.answers, self.requests, self.open = list(answers), [], []
+        self.path = path
+        if os.path.exists(path):
+            os.unlink(path)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen(8)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.open.append(connection)
+            try:
+                while self.one(connection):
+                    pass
+            except OSError:
+                pass
+            if not self.answers or self.answers[0] is not None:
+                connection.close()
+
+    def one(self, connection):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(65536)
+            if not more:
+                return False
+            data += more
+        head, body = data.split(b"\r\n\r\n", 1)
+        lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+        while len(body) < int(headers.get("content-length", 0)):
+            body += connection.recv(1 << 20)
+        method, target, _ = lines[0].split(" ")
+        self.requests.append((method, target, body.decode(), headers))
+        answer = self.answers.pop(0) if self.answers else (500, {"detail": "nothing scripted"})
+        if answer is None:
+            self.answers.insert(0, None)
+            return False
+        if isinstance(answer, bytes):
+            connection.sendall(answer)
+            return False
+        status, content = answer[0], answer[1]
+        content = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
+        extra = "".join(f"{name}: {value}\r\n" for name, value in (answer[2] if len(answer) > 2 else []))
+        connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n{extra}\r\n".encode() + content)
+        return True
+
+    def close(self):
+        self.socket.close()
+        for connection in self.open:
+            connection.close()
+
+
+class Tests:
+    def __init__(self, programs):
+        self.programs = os.path.abspath(programs)
+        self.directory = tempfile.mkdtemp(prefix="er-cli-")
+        self.path = os.path.join(self.directory, "s.sock")
+        self.failures = []
+
+    def expect(self, right, what, detail=""):
+        if not right:
+            self.failures.append(f"{what}: {detail}")
+
+    def equal(self, got, wanted, what):
+        self.expect(got == wanted, what, f"got {got!r}, wanted {wanted!r}")
+
+    def environment(self, **more):
+        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **more}
+
+    def ctl(self, *words, stdin=None, at=None):
+        return subprocess.run([f"{self.programs}/eventrouterctl", "-s", at or self.path, *words], input=stdin, text=True, cwd=self.directory,
+                              capture_output=True, env=self.environment(), timeout=DEADLINE, check=False,
+                              stdin=subprocess.DEVNULL if stdin is None else None)
+
+    def on_terminal(self, answer, *words, **more):
+        """Exit code and all output of a run on a terminal; answer is typed at the question."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir(self.directory)
+            program = f"{self.programs}/eventrouterctl"
+            os.execve(program, [program, "-s", self.path, *words], self.environment(TERM="xterm", **more))
+        text, end = b"", time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            if select.select([fd], [], [], 1)[0]:
+                try:
+                    chunk = os.read(fd, 65536)
+                except OSError:
+                    break
+                if not chunk:
+                    break
+                text += chunk
+                if answer and b"[y/N]" in text:
+                    os.write(fd, answer)
+                    answer = None
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text.decode()
+
+    def write(self, name, content):
+        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as out:
+            out.write(content)
+
+    def scripted(self, answers, *words, stdin=None):
+        server = Script(self.path, answers)
+        done = self.ctl(*words, stdin=stdin)
+        server.close()
+        return done, server.requests
+
+    # ---- what is sent
+
+    def test_list_follows_pages(self):
+        pages = [(200, {"items": [{"id": "a"}, {"id": "b"}], "next_page_token": "t/1", "total": 3}),
+                 (200, {"items": [{"id": "c"}], "next_page_token": None, "total": 3})]
+        done, requests = self.scripted(pages, "-o", "name", "sub", "list")
+        self.equal((done.returncode, done.stdout, done.stderr), (0, "a\nb\nc\n", ""), "all pages")
+        self.equal([r[:2] for r in requests], [("GET", "/v1/subscriptions?limit=1000"),
+                                               ("GET", "/v1/subscriptions?limit=1000&page_token=t%2F1")], "requests")
+
+    def test_list_filters_and_limit(self):
+        pages = [(200, {"items": [{"id": "a"}, {"id": "b"}, {"id": "c"}], "next_page_token": "more", "total": 9})]
+        done, requests = self.scripted(pages, "sub", "list", "--subscriber", "s", "--type", "a b", "--label", "k=v", "-q", "ü&", "--limit", "2",
+                                       "-o", "jsonl")
+        self.equal(done.stdout, '{"id":"a"}\n{"id":"b"}\n', "cut at the limit")
+        self.equal([r[1] for r in requests], ["/v1/subscriptions?subscriber=s&type=a%20b&label=k%3Dv&q=%C3%BC%26&limit=2"], "target")
+
+    def test_ids_are_encoded(self):
+        done, requests = self.scripted([(200, {"id": "x"})], "sub", "show", "../a?b#c%", "-o", "name")
+        self.equal((done.returncode, requests[0][1]), (0, "/v1/subscriptions/..%2Fa%3Fb%23c%25"), "target")
+        done, requests = self.scripted([(200, {"id": "x"})], "subscriber", "show", "..", "-o", "name")
+        self.equal(requests[0][1], "/v1/subscribers/..", "dots are not resolved away")
+
+    def test_add_builds_the_document(self):
+        done, requests = self.scripted(
+            [(201, {"id": "x"}, [("Eventrouter-Revision", "7")])], "sub", "add", "Sales", "--id", "x", "--type", "order.*", "--type", "pay",
+            "--regex", "user.email=@example\\.org$", "--regex", 'a."b=c"=^d=e', "--label", "team=a=b", "--description", "d", "--disabled",
+            "--dry-run")
+        self.equal(done.returncode, 0, done.stderr)
+        self.equal(requests[0][:2], ("POST", "/v1/subscriptions?dry_run=true"), "request")
+        self.equal(requests[0][3]["content-type"], "application/json", "media type")
+        self.equal(json.loads(requests[0][2]),
+                   {"id": "x", "subscriber": "Sales", "types": ["order.*", "pay"], "regex": {"user.email": "@example\\.org$", 'a."b=c"': "^d=e"},
+                    "labels": {"team": "a=b"}, "description": "d", "enabled": False}, "document")
+
+    def test_add_from_file(self):
+        self.write("one.json", '\n {"id":"x", "labels":{"a":"b"}}\n')
+        done, requests = self.scripted([(201, {"id": "x"})], "sub", "add", "s", "-f", "one.json", "--type", "t")
+        self.equal(done.returncode, 0, done.stderr)
+        self.equal(json.loads(requests[0][2]), {"id": "x", "labels": {"a": "b"}, "subscriber": "s", "types": ["t"]}, "document")
+        done, requests = self.scripted([(201, {"id": "x"})], "sub", "add", "-f", "-", stdin='{"subscriber":"s"}')
+        self.equal((done.returncode, json.loads(requests[0][2])), (0, {"subscriber": "s"}), "from standard input")
+
+    def test_apply_sends_documents_as_they_are(self):
+        os.makedirs(os.path.join(self.directory, "rules", "sub"), exist_ok=True)
+        self.write("rules/b.jsonl", '{"id":"b","subscriber":"s"}\n \t\r\n{"id":"c", "subscriber":"s"}')
+        self.write("rules/a.json", '[{"id":"a","subscriber":"s","revision":1.0e2}]')
+        self.write("rules/c.txt", "no")
+        answer = {"created": ["a"], "updated": ["b"], "unchanged": ["c"], "deleted": []}
+        done, requests = self.scripted([(200, answer, [("Eventrouter-Revision", "12")])], "sub", "apply", "-f", "rules")
+        self.equal((done.returncode, done.stdout), (0, "created    a\nupdated    b\n"), done.stderr)
+        self.expect("1 created, 1 updated, 1 unchanged, 0 deleted; revision 12" in done.stderr, "summary", done.stderr)
+        self.equal(requests[0][:3], ("PUT", "/v1/subscriptions", '[\n{"id":"a","subscriber":"s","revision":1.0e2},\n{"id":"b","subscriber":"s"},\n'
+                                     '{"id":"c", "subscriber":"s"}]'), "request")
+
+    def test_large_apply(self):
+        self.write("large.jsonl", "".join(json.dumps({"id": f"r{i}", "subscriber": "s", "description": "x" * 1000}) + "\n" for i in range(3000)))
+        done, requests = self.scripted([(200, {"created": [], "updated": [], "unchanged": [], "deleted": []})], "sub", "apply", "-f", "large.jsonl")
+        self.equal(done.returncode, 0, done.stderr)
+        self.equal((len(json.loads(requests[0][2])), "expect" in requests[0][3]), (3000, False), "whole body, no Expect")
+
+    # ---- documents that are wrong here
+
+    def assert_wrong(self, words, parts, stdin=None):
+        server = Script(self.path, [])
+        done = self.ctl(*words, stdin=stdin)
+        server.close()
+        self.equal((done.returncode, done.stdout, server.requests), (2, "", []), f"{words}: exit, output, requests")
+        for part in parts:
+            self.expect(part in done.stderr, f"{words}: says {part}", done.stderr)
+
+    def test_wrong_documents_are_not_sent(self):
+        self.write("bad.jsonl", '{"id":"a","subscriber":"s"}\n{"id":"a","subscriber":"s","types":[]}\n{oops\n')
+        self.assert_wrong(["sub", "add", "s", "--regex", "a=("], ["error[E301]: /regex/a: ", "(offset 1)"])
+        self.assert_wrong(["sub", "add", "s", "--regex", "a"], ["error[E800]", "PATH=PATTERN"])
+        self.assert_wrong(["sub", "add", "s", "--regex", "a=x", "--regex", "a=y"], ["error[E110]"])
+        self.assert_wrong(["sub", "add"], ["error[E800]", "SUBSCRIBER"])
+        self.assert_wrong(["sub", "add", "s", "-f", "bad.jsonl"], ["error[E101]: bad.jsonl line 2"])
+        self.assert_wrong(["sub", "add", "s", "-f", "none.json"], ["error[E801]", "none.json"])
+        self.assert_wrong(["sub", "add", "s", "--id", "y", "-f", "-"], ["--id is given"], stdin='{"id":"x"}')
+        self.assert_wrong(["sub", "add", "s", "-f", "-"], ["one document"], stdin='[{"id":"x"},{"id":"y"}]')
+        self.assert_wrong(["sub", "add", "s", "-f", "-"], ["is not the subscriber in the file"], stdin='{"subscriber":"t"}')
+        self.assert_wrong(["sub", "apply", "-f", "-"], ["error[E205]: standard input line 1: /types", "error[E210]: standard input line 1: /id"],
+                          stdin='{"id":"a","subscriber":"s"}\n{"id":"a","subscriber":"s","types":[]}\n')
+        self.assert_wrong(["sub", "apply"], ["--file"])
+        self.assert_wrong(["sub", "list", "--limit", "0"], ["--limit 0"])
+        self.assert_wrong(["sub", "list", "--timeout", "x"], ["--timeout x"])
+        os.makedirs(os.path.join(self.directory, "empty"), exist_ok=True)
+        self.assert_wrong(["sub", "apply", "-f", "empty"], ["error[E801]", "no *.json"])
+
+    # ---- answers
+
+    def test_refusals(self):
+        problem = {"status": 422, "detail": "2 errors", "errors": [
+            {"code": "E301", "pointer": "/1/regex/x", "detail": "no", "offset": 4, "hint": "do this"}, {"code": "E999", "pointer": "", "detail": "new"}]}
+        documents = '{"id":"a","subscriber":"s"}\n{"id":"b","subscriber":"s"}\n'
+        done, _ = self.scripted([(422, problem)], "sub", "apply", "-f", "-", stdin=documents)
+        self.equal((done.returncode, done.stdout), (3, ""), "exit and output")
+        self.equal(done.stderr, "error[E301]: standard input line 1: /regex/x: no (offset 4); do this\nerror[E999]: new\n", "errors")
+        for status, code in ((404, 3), (409, 3), (500, 3), (503, 3), (504, 5)):
+            done, _ = self.scripted([(status, {"errors": [{"code": "E4", "pointer": "", "detail": "why"}]})], "sub", "show", "x")
+            self.equal((done.returncode, done.stdout, done.stderr), (code, "", "error[E4]: why\n"), f"status {status}")
+        done, _ = self.scripted([(500, b"<html>")], "status")
+        self.equal((done.returncode, done.stdout, done.stderr), (3, "", "error[E400]: the daemon answered with HTTP status 500\n"), "not a problem")
+        done, _ = self.scripted([(200, b"hello")], "status")
+        self.equal((done.returncode, done.stdout), (3, ""), "not JSON")
+
+    def test_refused_in_the_middle(self):
+        pages = [(200, {"items": [{"id": "a"}], "next_page_token": "t", "total": 2}), (503, {"errors": [{"code": "E430", "pointer": "", "detail": "no"}]})]
+        done, _ = self.scripted(pages, "sub", "list", "-o", "name")
+        self.equal((done.returncode, done.stdout), (3, "a\n"), "what came is shown, the exit code tells")
+
+    def test_unreachable(self):
+        done = self.ctl("status", at=os.path.join(self.directory, "none.sock"))
+        self.equal((done.returncode, done.stdout), (4, ""), "no socket")
+        self.expect("error[E802]" in done.stderr and "none.sock" in done.stderr, "names the socket", done.stderr)
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(os.path.join(self.directory, "dead.sock"))
+        dead.close()
+        self.equal(self.ctl("status", at=os.path.join(self.directory, "dead.sock")).returncode, 4, "nobody listens")
+        self.equal(self.ctl("status", at="/" + "x" * 200).returncode, 4, "path too long")
+        done, _ = self.scripted([b""], "status")
+        self.equal(done.returncode, 4, "closed without an answer")
+        done, _ = self.scripted([b"SSH-2.0-x\r\n"], "status")
+        self.equal(done.returncode, 4, "not HTTP")
+        done, _ = self.scripted([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"], "status")
+        self.equal((done.returncode, done.stdout), (4, ""), "cut off")
+
+    def test_timeout(self):
+        done, _ = self.scripted([None], "status", "--timeout", "1")
+        self.equal((done.returncode, done.stdout), (5, ""), "exit")
+        self.expect("error[E803]" in done.stderr, "code", done.stderr)
+
+    def test_warnings(self):
+        headers = [("Eventrouter-Warning", "E211 /status: ignored"), ("eventrouter-warning", "second")]
+        done, _ = self.scripted([(201, {"id": "x"}, headers)], "sub", "add", "s", "-o", "name")
+        self.equal((done.returncode, done.stdout, done.stderr), (0, "x\n", "warning: E211 /status: ignored\nwarning: second\n"), "on standard error")
+        done, _ = self.scripted([(200, {"created": ["s-1"], "updated": [], "unchanged": [], "deleted": []})], "sub", "apply", "-f", "-", stdin='{"subscriber":"s"}')
+        self.expect("1 document without an id" in done.stderr, "apply without ids", done.stderr)
+
+    def test_health(self):
+        checks = [{"name": "kafka", "ok": True, "detail": "d"}, {"name": "group", "ok": False, "detail": "joining"}]
+        done, requests = self.scripted([(200, {"ready": True, "checks": checks[:1]})], "health")
+        self.equal((done.returncode, done.stdout), (0, "CHECK  OK    DETAIL\nkafka  true  d\n"), "ready")
+        self.equal(requests[0][1], "/readyz?verbose", "target")
+        done, _ = self.scripted([(503, {"ready": False, "checks": checks, "errors": []})], "health", "-o", "name")
+        self.equal((done.returncode, done.stdout), (1, "group\n"), "not ready: the checks that fail")
+        done, _ = self.scripted([(404, {})], "health")
+        self.equal(done.returncode, 3, "no such path")
+
+    def test_formats(self):
+        item = {"id": "a", "subscriber": "s", "types": ["x", "y"], "regex": {"p": "1", "q": "2"}, "enabled": True, "labels": {"t": "v"},
+                "description": "line\nbreak \u001b[31m", "revision": 3, "updated_at": "2026", "status": {"state": "active"}}
+        page = (200, {"items": [item], "next_page_token": None, "total": 1})
+        done, _ = self.scripted([page], "sub", "list")
+        self.equal(done.stdout, "ID  SUBSCRIBER  TYPES  REGEX    STATE\na   s           x,y    p=1,q=2  active\n", "table")
+        done, _ = self.scripted([page], "-o", "wide", "sub", "list")
+        self.expect("t=v" in done.stdout and "\x1b" not in done.stdout and done.stdout.count("\n") == 2, "wide, control characters replaced", done.stdout)
+        for form in ("json", "jsonl"):
+            done, _ = self.scripted([page], "sub", "list", "-o", form)
+            got = json.loads(done.stdout)
+            self.equal(got if form == "jsonl" else got[0], item, form)
+        empty = (200, {"items": [], "next_page_token": None, "total": 0})
+        self.equal([self.scripted([empty], "sub", "list", "-o", form)[0].stdout for form in ("json", "jsonl", "name", "table")],
+                   ["[]\n", "", "", "ID  SUBSCRIBER  TYPES  REGEX  STATE\n"], "empty")
+        done, _ = self.scripted([page], "sub", "export")
+        self.equal(json.loads(done.stdout), {k: v for k, v in item.items() if k not in ("revision", "updated_at", "status")}, "export")
+        done, _ = self.scripted([(200, {"n": 1.50, "big": 12345678901234567890, "workers": [{"a": 1}], "s": {"t": None}})], "status")
+        self.equal(done.stdout, "MEMBER       VALUE\nn            1.5\nbig          12345678901234567890\nworkers.0.a  1\ns.t          -\n", "status")
+
+    def test_closed_output_is_noticed(self):
+        server = Script(self.path, [(200, {"items": [{"id": "x" * 5000}] * 20, "next_page_token": None, "total": 20})])
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([f"{self.programs}/eventrouterctl", "-s", self.path, "sub", "list"], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  env=self.environment(), timeout=DEADLINE, check=False)
+        server.close()
+        self.expect(done.returncode != 0 and "standard output" in done.stderr, "full device", f"{done.returncode} {done.stderr}")
+
+    # ---- questions
+
+    def test_destructive_verbs_need_yes(self):
+        for words in (("sub", "remove", "a"), ("subscriber", "remove", "a", "--cascade")):
+            server = Script(self.path, [])
+            done = self.ctl(*words)
+            server.close()
+            self.equal((done.returncode, server.requests), (2, []), f"{words} without a terminal")
+            self.expect("--yes" in done.stderr, "says --yes", done.stderr)
+        done, requests = self.scripted([(204, None), (404, {"errors": [{"code": "E404", "pointer": "", "detail": "b"}]}), (204, None)],
+                                       "sub", "remove", "a", "b", "c", "--yes")
+        self.equal((done.returncode, done.stdout), (3, "deleted    a\ndeleted    c\n"), "the others go")
+        self.equal([r[:2] for r in requests], [("DELETE", f"/v1/subscriptions/{i}") for i in "abc"], "requests")
+        done, requests = self.scripted([(204, None)], "subscriber", "remove", "a", "--cascade", "-y", "--dry-run")
+        self.equal((done.returncode, requests[0][1]), (0, "/v1/subscribers/a?cascade=true&dry_run=true"), "subscriber")
+
+    def test_question_on_a_terminal(self):
+        server = Script(self.path, [(204, None)])
+        code, text = self.on_terminal(b"n\n", "sub", "remove", "a")
+        self.equal((code, server.requests), (1, []), "no")
+        self.expect("remove subscription a? [y/N]" in text, "question", text)
+        code, text = self.on_terminal(b"y\n", "sub", "remove", "a")
+        self.equal((code, [r[:2] for r in server.requests]), (0, [("DELETE", "/v1/subscriptions/a")]), text)
+        server.close()
+
+    def test_prune(self):
+        kept = {"created": [], "updated": [], "unchanged": ["a"], "deleted": []}
+        gone = {**kept, "deleted": ["b", "c"]}
+        self.write("a.jsonl", '{"id":"a","subscriber":"s"}\n')
+        done, requests = self.scripted([(200, gone)], "sub", "apply", "-f", "a.jsonl", "--prune")
+        self.equal((done.returncode, done.stdout), (2, ""), "would delete: needs --yes")
+        self.expect("would delete  b" in done.stderr and "--yes" in done.stderr, "says what", done.stderr)
+        self.equal([r[1] for r in requests], ["/v1/subscriptions?prune=true&dry_run=true"], "only looked")
+        done, requests = self.scripted([(200, kept), (200, kept)], "sub", "apply", "-f", "a.jsonl", "--prune")
+        self.equal((done.returncode, requests[-1][1]), (0, "/v1/subscriptions?prune=true"), "deletes nothing: no question")
+        done, requests = self.scripted([(200, gone)], "sub", "apply", "-f", "a.jsonl", "--prune", "--yes", "-o", "name")
+        self.equal((done.returncode, done.stdout, len(requests)), (0, "b\nc\n", 1), "--yes")
+        server = Script(self.path, [(200, gone), (200, gone)])
+        code, text = self.on_terminal(b"y\n", "sub", "apply", "-f", "a.jsonl", "--prune")
+        self.equal((code, len(server.requests)), (0, 2), text)
+        self.expect("delete 2 subscriptions? [y/N]" in text, "question", text)
+        server.close()
+
+    def test_colour_only_on_a_terminal(self):
+        page = (200, {"items": [{"id": "a"}], "next_page_token": None, "total": 1})
+        server = Script(self.path, [page] * 2)
+        self.expect("\x1b[" in self.on_terminal(None, "sub", "list")[1], "on a terminal")
+        self.expect("\x1b[" not in self.on_terminal(None, "sub", "list", NO_COLOR="1")[1], "NO_COLOR")
+        server.close()
+
+    # ---- the real one
+
+    def test_with_the_daemon(self):
+        demo = subprocess.Popen([f"{self.programs}/eventrouterd", "--demo", "--demo-seconds", "120"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True, env=self.environment(TMPDIR=self.directory))
+        try:
+            self.life(demo)
+        finally:
+            demo.terminate()
+            demo.communicate(timeout=60)
+
+    def wait_ready(self, at):
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            done = self.ctl("health", at=at)
+            if done.returncode == 0 and self.ctl("sub", "list", "-o", "name", at=at).stdout:
+                return True
+            select.select([], [], [], 0.05)
+        return False
+
+    def life(self, demo):
+        at = ""
+        for line in demo.stdout:
+            found = re.match(r"socket: (\S+)$", line)
+            if found:
+                at = found[1]
+                break
+        threading.Thread(target=demo.stdout.read, daemon=True).start()
+        self.expect(at and self.wait_ready(at), "demo is ready")
+
+        def run(code, *words, stdin=None):
+            done = self.ctl(*words, stdin=stdin, at=at)
+            self.equal(done.returncode, code, f"{words}: {done.stderr}")
+            return done.stdout
+
+        before = run(0, "sub", "export")
+        self.expect(len(before.splitlines()) >= 5, "samples", before)
+        self.equal(run(0, "sub", "apply", "-f", "-", "--prune", "-o", "name", stdin=before), "", "apply of an export changes nothing")
+        self.equal(json.loads(run(0, "sub", "add", "me", "--id", "mine", "--type", "order.*", "--regex", "a=1.0e2", "-o", "json"))["id"], "mine", "add")
+        run(3, "sub", "add", "me", "--id", "mine")
+        self.expect("mine" in run(0, "sub", "list", "--type", "order.x", "--subscriber", "me"), "list")
+        self.equal(json.loads(run(0, "sub", "show", "mine", "-o", "json"))["regex"], {"a": "1.0e2"}, "show")
+        self.equal(json.loads(run(0, "subscriber", "show", "me", "-o", "jsonl"))["status"]["subscriptions"], 1, "subscriber")
+        self.expect("sub.me" in run(0, "subscriber", "list"), "subscribers")
+        run(3, "sub", "show", "nothing")
+        self.equal(run(0, "sub", "apply", "-f", "-", "--prune", "--dry-run", stdin=before), "deleted    mine\n", "dry run")
+        run(3, "subscriber", "remove", "me", "--yes")
+        self.equal(run(0, "subscriber", "remove", "me", "--cascade", "--yes", "-o", "name"), "me\n", "cascade")
+        self.equal(run(0, "sub", "export"), before, "as before")
+        self.expect(json.loads(run(0, "status", "-o", "json"))["revision"] >= 3, "status")
+
+    def run(self, only):
+        tests = [name for name in dir(self) if name.startswith("test_") and (not only or only in name)]
+        failed = 0
+        for number, name in enumerate(tests, 1):
+            self.failures = []
+            try:
+                getattr(self, name)()
+            except Exception as error:  # a case that breaks is a failed case, the others still run
+                self.failures.append(f"{type(error).__name__}: {error}")
+            print(f"{'not ok' if self.failures else 'ok'} {number} - {name}")
+            for failure in self.failures:
+                print("#   " + failure.replace("\n", "\n#   "))
+            failed += bool(self.failures)
+        print(f"1..{len(tests)}")
+        shutil.rmtree(self.directory)
+        return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--programs", default=os.path.join(TOP, "build", "release"))
+    parser.add_argument("only", nargs="?", default="")
+    arguments = parser.parse_args()
+    return Tests(arguments.programs).run(arguments.only)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
