@@ -134,13 +134,15 @@ FUZZ := $(call found,fuzz,fuzz)
 BENCH := $(call found,bench,bench)
 ORACLE := $(wildcard tests/oracle/*_test.py)
 SCHEMA_TESTS := $(wildcard tests/schemas/*_test.py)
+CLI_TESTS := $(wildcard tests/cli/*_test.py)
 GOLDEN_PY := $(wildcard tests/golden/*_test.py)
 
 RUN_TESTS = $(PYTHON) tests/support/run.py --logs build/test-logs/$(MODE) --prefix "$(RUN_PREFIX)"
 SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTHON) $(o) --programs $(BUILD)") -- replay $(REPLAY) -- \
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
                oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)") -- \
-               schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
+               schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)") -- \
+               cli $(foreach o,$(CLI_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
 PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(BUILD)
 SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
