@@ -8,6 +8,8 @@
 
 #define DEMO_SECONDS_MAX 864000 /* ten days: with a unit forgotten by far enough for every script */
 
+#define DEMO_OWNS "kafka.bootstrap.servers="
+
 struct parser {
     struct er_command_line *line;
     struct er_buf *errors;
@@ -192,6 +194,10 @@ enum er_code er_command_line_parse(int argc, char *const *argv, struct er_comman
         } else {
             row->take(&p, row->argument != NULL && value == NULL ? argv[++i] : value);
         }
+    }
+    for (size_t i = 0; out->demo && i < out->n_overrides; i++) {
+        if (strncmp(out->overrides[i], DEMO_OWNS, sizeof DEMO_OWNS - 1) == 0)
+            usage(&p, "--demo brings a Kafka of its own; remove -o %s", DEMO_OWNS "...");
     }
     if (out->demo_seconds > 0 && !out->demo)
         usage(&p, "--demo-seconds goes with --demo; add it");

@@ -201,7 +201,7 @@ static void report(struct check *check, enum er_code code, const struct er_prope
 {
     if (check->first == ER_OK)
         check->first = code;
-    er_buf_printf(check->errors, "%s: error[%s]: %s: %s: %s\n", property->origin == NULL ? "-" : property->origin, er_code_name(code),
+    er_buf_printf(check->errors, "%s: error[%s]: %s.%s: %s\n", property->origin == NULL ? "-" : property->origin, er_code_name(code),
                   section, property->name, text);
 }
 
@@ -324,7 +324,7 @@ static void check_section(struct check *check, const struct er_properties *prope
 static void check_client(struct check *check, enum er_kafka_client client, const char *section)
 {
     struct er_kafka_handle handle = { .log = NULL };
-    struct er_property none = { .name = "(all)", .value = "", .origin = "configuration" };
+    struct er_property none = { .name = "*", .value = "", .origin = "configuration" };
     rd_kafka_conf_t *conf = NULL;
     struct er_err err;
     char text[512];

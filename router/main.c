@@ -339,8 +339,10 @@ static enum er_code load(struct daemon *d, char *const *environment)
 
     if (d->demo != NULL) {
         code = er_demo_settings(d->demo, d->line.overrides, d->line.n_overrides, &input.overrides, &input.n_overrides);
+        /* The demo is not about this machine's router: its settings, for example its store, must not leak in. */
+        input.environment = NULL;
         if (input.file == NULL)
-            input.file = "/dev/null"; /* the demo is not about this machine's router */
+            input.file = "/dev/null";
     }
     if (code == ER_OK)
         code = er_config_load(&input, &d->config, &errors);

@@ -108,6 +108,7 @@ static void test_mistakes(void **state)
         { "--demo --demo-seconds 99999999999999999999", "from 1 to 864000" },
         { "--demo --demo-seconds 1a", "from 1 to 864000" },
         { "--demo --demo-seconds -1", "from 1 to 864000" },
+        { "--demo -o kafka.bootstrap.servers=x:1", "brings a Kafka of its own" },
         { "--demo-seconds 5", "goes with --demo" },
         { "--check-configs", "did you mean --check-config?" },
     };
