@@ -1,14 +1,43 @@
 #include "router/copy.h"
 
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CHUNK 256
-#define KEEP_TEXT 1024 /* longer texts are rare: their memory is not kept */
+#define LINE 64
 
 struct er_copy_chunk {
     struct er_copy_chunk *next;
-    struct er_copy copies[CHUNK];
+    _Alignas(LINE) struct er_copy copies[CHUNK];
 };
+static_assert(sizeof(struct er_copy) <= 2 * LINE, "a copy fills two cache lines");
+
+struct er_note *er_note_new(struct er_str text)
+{
+    struct er_note *note = malloc(sizeof *note + text.n);
+
+    if (note == NULL) {
+        return NULL;
+    }
+    note->refs = 1;
+    note->n = (uint32_t)text.n;
+    memcpy(note->text, text.p, text.n);
+    return note;
+}
+
+void er_note_unref(struct er_note *note)
+{
+    if (note != NULL && --note->refs == 0) {
+        free(note);
+    }
+}
+
+struct er_str er_copy_subscriptions(const struct er_copy *copy)
+{
+    return copy->subscriptions == NULL ? ER_STR("") : (struct er_str){ copy->subscriptions->text, copy->subscriptions->n };
+}
 
 struct er_str er_copy_subscription(const struct er_copy *copy)
 {
@@ -18,13 +47,21 @@ struct er_str er_copy_subscription(const struct er_copy *copy)
     return comma == NULL ? ids : (struct er_str){ ids.p, (size_t)(comma - ids.p) };
 }
 
-/* Without memory for the text the title of its code must do. */
 struct er_str er_copy_message(const struct er_copy *copy)
 {
-    if (copy->text.n <= copy->subscriptions_n) {
-        return er_str_of(er_code_title(copy->code));
-    }
-    return (struct er_str){ copy->text.p + copy->subscriptions_n, copy->text.n - copy->subscriptions_n };
+    return er_str_of(copy->message != NULL ? copy->message : er_code_title((enum er_code)copy->code));
+}
+
+void er_copy_explain(struct er_copy *copy, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    free(copy->message);
+    copy->message = strdup(text);
 }
 
 void er_copies_append(struct er_copies *list, struct er_copy *copy)
@@ -80,11 +117,12 @@ void er_copies_insert(struct er_copies *list, struct er_copy *copy, struct er_co
 
 static bool pool_grow(struct er_copy_pool *pool)
 {
-    struct er_copy_chunk *chunk = calloc(1, sizeof *chunk);
+    struct er_copy_chunk *chunk = aligned_alloc(LINE, sizeof *chunk);
 
     if (chunk == NULL) {
         return false;
     }
+    memset(chunk, 0, sizeof *chunk);
     chunk->next = pool->chunks;
     pool->chunks = chunk;
     for (size_t i = CHUNK; i-- > 0;) {
@@ -97,7 +135,6 @@ static bool pool_grow(struct er_copy_pool *pool)
 struct er_copy *er_copy_take(struct er_copy_pool *pool)
 {
     struct er_copy *copy = pool->free;
-    struct er_buf text;
 
     if (copy == NULL) {
         if (!pool_grow(pool)) {
@@ -107,17 +144,21 @@ struct er_copy *er_copy_take(struct er_copy_pool *pool)
     }
     pool->free = copy->next;
     pool->taken++;
-    text = copy->text;
-    er_buf_clear(&text);
-    *copy = (struct er_copy){ .text = text, .error_offset = ER_NO_OFFSET };
+    *copy = (struct er_copy){ .error_offset = ER_NO_OFFSET };
     return copy;
+}
+
+static void copy_clear(struct er_copy *copy)
+{
+    er_note_unref(copy->subscriptions);
+    free(copy->message);
+    copy->subscriptions = NULL;
+    copy->message = NULL;
 }
 
 void er_copy_give(struct er_copy_pool *pool, struct er_copy *copy)
 {
-    if (copy->text.capacity > KEEP_TEXT) {
-        er_buf_free(&copy->text);
-    }
+    copy_clear(copy);
     copy->next = pool->free;
     pool->free = copy;
     pool->taken--;
@@ -131,7 +172,7 @@ void er_copy_pool_free(struct er_copy_pool *pool)
         struct er_copy_chunk *next = chunk->next;
 
         for (size_t i = 0; i < CHUNK; i++) {
-            er_buf_free(&chunk->copies[i].text);
+            copy_clear(&chunk->copies[i]);
         }
         free(chunk);
         chunk = next;

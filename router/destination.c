@@ -18,10 +18,18 @@ static void lane_free(struct er_destinations *table, struct er_lane *lane)
     free(lane);
 }
 
+static void target_free(struct er_target *target)
+{
+    if (target != NULL) {
+        er_note_unref(target->note);
+        free(target);
+    }
+}
+
 void er_destinations_fini(struct er_destinations *table)
 {
     for (size_t i = 0; i < table->targets_capacity; i++) {
-        free(table->targets[i]);
+        target_free(table->targets[i]);
     }
     for (size_t i = 0; i < table->lanes_capacity; i++) {
         if (table->lanes[i] != NULL) {
@@ -230,6 +238,22 @@ struct er_target *er_destinations_target(struct er_destinations *table, const st
     return target_new(table, subscriber);
 }
 
+struct er_note *er_target_note(struct er_target *target, struct er_str text)
+{
+    struct er_note *note = target->note;
+
+    if (note == NULL || note->n != text.n || memcmp(note->text, text.p, text.n) != 0) {
+        note = er_note_new(text);
+        if (note == NULL) {
+            return NULL;
+        }
+        er_note_unref(target->note);
+        target->note = note;
+    }
+    note->refs++;
+    return note;
+}
+
 static bool target_is_stale(const struct er_destinations *table, const struct er_target *target)
 {
     return target->copies == 0 && table->age - target->age >= 2;
@@ -261,7 +285,7 @@ void er_destinations_sweep(struct er_destinations *table)
         if (target_is_stale(table, target)) {
             target->lane->targets--;
             table->n_targets--;
-            free(target);
+            target_free(target);
         } else {
             place_target(targets, table->targets_capacity, target);
         }

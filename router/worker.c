@@ -57,6 +57,7 @@ static void worker_release(struct er_worker *w)
     er_destinations_fini(&w->destinations);
     er_copy_pool_free(&w->pool);
     er_headers_free(&w->headers);
+    er_buf_free(&w->ids);
     er_dead_letter_scratch_free(&w->dead_letter);
     free(w->windows);
     free(w->offsets);

@@ -1,6 +1,7 @@
 #include "router/worker_internal.h"
 
 #define REPORTS 256
+#define AHEAD 6 /* reports: their copies were last touched long ago */
 
 static struct er_slot *slot_of(const struct er_copy *copy)
 {
@@ -31,14 +32,14 @@ static bool build_dead_letter(struct er_worker *w, const struct er_copy *copy, s
 {
     const struct er_record *event = load_event(w, copy);
     struct er_dead_letter letter = {
-        .code = copy->code,
-        .stage = copy->stage,
+        .code = (enum er_code)copy->code,
+        .stage = (enum er_stage)copy->stage,
         .message = er_copy_message(copy),
         .source = w->current.source,
         .attempts = copy->attempts,
         .first_failed_ms = copy->first_failed_ms,
         .error_offset = copy->error_offset,
-        .cut = copy->cut,
+        .cut = (enum er_dead_letter_cut)copy->cut,
         .retimed = copy->retimed,
         .now_ms = copy->retimed ? er_clock_wall(&w->o.clock) : 0,
     };
@@ -129,7 +130,7 @@ static void delivered(struct er_worker *w, struct er_copy *copy)
     if (copy->window->detached) {
         er_count(&n->late_reports, 1);
     } else {
-        switch (copy->kind) {
+        switch ((enum er_copy_kind)copy->kind) {
         case ER_COPY_SUBSCRIBER:
             slot_of(copy)->delivered = true;
             er_count(&n->delivered, 1);
@@ -208,11 +209,10 @@ static void to_dead_letter(struct er_worker *w, struct er_copy *copy, enum er_co
     if (copy->first_failed_ms == 0) {
         copy->first_failed_ms = er_clock_wall(&w->o.clock);
     }
-    copy->text.n = copy->subscriptions_n;
-    er_buf_printf(&copy->text, "topic %.*s: %s", ER_STR_ARG(copy->lane->name), text);
+    er_copy_explain(copy, "topic %.*s: %s", ER_STR_ARG(copy->lane->name), text);
     copy->kind = ER_COPY_DEAD_LETTER;
     copy->stage = ER_STAGE_PRODUCE;
-    copy->code = code;
+    copy->code = (uint16_t)code;
     copy->error_offset = ER_NO_OFFSET;
     copy->lane = w->dead_lane;
     er_worker_submit(w, copy);
@@ -376,7 +376,6 @@ static bool send(struct er_worker *w, struct er_copy *copy)
         failed(w, copy, &v);
         return true;
     }
-    copy->sent = true;
     copy->alone = alone;
     copy->probe = probe;
     lane->probe_out = probe || lane->probe_out;
@@ -421,7 +420,7 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     lane->sent--;
     lane->sent_bytes -= copy->bytes;
     lane->probe_out = lane->probe_out && !copy->probe;
-    copy->sent = copy->alone = copy->probe = false;
+    copy->alone = copy->probe = false;
     if (v.result == ER_SINK_OK) {
         lane_is_well(w, lane, v.probe);
         delivered(w, copy);
@@ -444,6 +443,7 @@ bool er_worker_take_reports(struct er_worker *w)
     do {
         n = w->o.sink.ops->poll(w->o.sink.ctx, reports, REPORTS);
         for (size_t i = 0; i < n; i++) {
+            __builtin_prefetch(reports[i + AHEAD < n ? i + AHEAD : i].ticket, 1);
             take_report(w, &reports[i]);
         }
         total += n;

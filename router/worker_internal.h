@@ -28,6 +28,7 @@ struct er_worker {
     struct er_lane *unmatched_lane; /* NULL: count only */
     struct er_copy_pool pool;
     struct er_headers headers;
+    struct er_buf ids; /* of one copy, joined */
     struct er_dead_letter_scratch dead_letter;
     struct er_current current;
     enum er_worker_state state;

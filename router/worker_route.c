@@ -19,7 +19,7 @@ static struct er_copy *plan_copy(struct er_worker *w, struct er_copies *plan, en
     if (copy == NULL) {
         return NULL;
     }
-    copy->kind = kind;
+    copy->kind = (uint8_t)kind;
     copy->lane = lane;
     copy->ticket = (struct er_sink_ticket){ record->partition, record->has_key };
     copy->bytes = (uint32_t)(record->key.n + record->value.n);
@@ -34,51 +34,56 @@ static bool plan_dead_letter(struct er_worker *w, struct er_copies *plan, enum e
     if (copy == NULL) {
         return false;
     }
-    copy->stage = stage;
-    copy->code = err->code;
+    copy->stage = (uint8_t)stage;
+    copy->code = (uint16_t)err->code;
     copy->error_offset = err->offset;
     copy->attempts = 1;
     copy->first_failed_ms = er_clock_wall(&w->o.clock);
-    er_buf_add(&copy->text, er_str_of(err->text));
-    return !copy->text.failed;
+    er_copy_explain(copy, "%s", err->text);
+    return true;
 }
 
 static bool plan_undecided(struct er_worker *w, struct er_copies *plan, const struct er_match_undecided *undecided)
 {
     struct er_err err = { .code = ER_E_REGEX_UNDECIDED, .offset = ER_NO_OFFSET };
     struct er_target *target = er_destinations_target(&w->destinations, undecided->subscriber);
-    struct er_copy *copy;
 
     if (target == NULL || !plan_dead_letter(w, plan, ER_STAGE_MATCH, &err)) {
         return false;
     }
-    copy = plan->last;
-    copy->target = target;
-    er_buf_clear(&copy->text);
-    er_buf_add(&copy->text, undecided->subscription);
-    copy->subscriptions_n = copy->text.n;
-    er_buf_printf(&copy->text, "subscription %.*s: %s", ER_STR_ARG(undecided->subscription), undecided->reason);
-    return !copy->text.failed;
+    er_copy_explain(plan->last, "subscription %.*s: %s", ER_STR_ARG(undecided->subscription), undecided->reason);
+    plan->last->target = target;
+    plan->last->subscriptions = er_target_note(target, undecided->subscription);
+    return plan->last->subscriptions != NULL;
+}
+
+/* All ids for a copy that shows them, otherwise the first: a dead letter names one. */
+static struct er_str ids_of(struct er_worker *w, const struct er_match_subscriber *match)
+{
+    if (w->o.provenance != ER_PROVENANCE_FULL || match->n_subscriptions == 1) {
+        return match->subscriptions[0];
+    }
+    er_buf_clear(&w->ids);
+    for (size_t i = 0; i < match->n_subscriptions; i++) {
+        if (i > 0) {
+            er_buf_addc(&w->ids, ',');
+        }
+        er_buf_add(&w->ids, match->subscriptions[i]);
+    }
+    return er_buf_str(&w->ids);
 }
 
 static bool plan_subscriber(struct er_worker *w, struct er_copies *plan, const struct er_match_subscriber *match)
 {
     struct er_target *target = er_destinations_target(&w->destinations, match->subscriber);
     struct er_copy *copy = target == NULL ? NULL : plan_copy(w, plan, ER_COPY_SUBSCRIBER, target->lane);
-    size_t n = w->o.provenance == ER_PROVENANCE_FULL ? match->n_subscriptions : 1; /* a dead letter names one */
 
     if (copy == NULL) {
         return false;
     }
     copy->target = target;
-    for (size_t i = 0; i < n && i < match->n_subscriptions; i++) {
-        if (i > 0) {
-            er_buf_addc(&copy->text, ',');
-        }
-        er_buf_add(&copy->text, match->subscriptions[i]);
-    }
-    copy->subscriptions_n = copy->text.n;
-    return !copy->text.failed;
+    copy->subscriptions = er_target_note(target, ids_of(w, match));
+    return copy->subscriptions != NULL && !w->ids.failed;
 }
 
 static bool plan_match(struct er_worker *w, struct er_copies *plan, const struct er_match *match)

@@ -48,6 +48,30 @@ static void test_targets_share_a_topic(void **state)
     assert_int_equal(opened, 0);
 }
 
+static void test_notes_are_shared(void **state)
+{
+    struct er_destinations table;
+    struct er_subscriber a = subscriber("a", "t", 1);
+    struct er_target *target;
+    struct er_note *first, *second, *third;
+
+    (void)state;
+    er_destinations_init(&table, fake);
+    target = er_destinations_target(&table, &a);
+    first = er_target_note(target, ER_STR("r1"));
+    second = er_target_note(target, ER_STR("r1"));
+    third = er_target_note(target, ER_STR("r2"));
+    assert_ptr_equal(first, second);
+    assert_ptr_not_equal(first, third);
+    assert_int_equal(first->refs, 2);
+    assert_int_equal(third->refs, 2);
+    er_note_unref(first);
+    assert_memory_equal(second->text, "r1", 2);
+    er_note_unref(second);
+    er_note_unref(third);
+    er_destinations_fini(&table);
+}
+
 static void test_sweep_forgets_what_is_unused(void **state)
 {
     struct er_destinations table;
@@ -181,11 +205,14 @@ static void test_pool(void **state)
         for (size_t i = 0; i < 1000; i++) {
             copies[i] = er_copy_take(&pool);
             assert_non_null(copies[i]);
-            assert_int_equal(copies[i]->text.n, 0);
             assert_int_equal(copies[i]->attempts, 0);
-            er_buf_printf(&copies[i]->text, "first,second%*s", i == 7 ? 5000 : 0, "");
-            copies[i]->subscriptions_n = 12;
+            assert_int_equal(er_copy_subscription(copies[i]).n, 0);
+            copies[i]->subscriptions = er_note_new(ER_STR("first,second"));
             copies[i]->attempts = 3;
+            copies[i]->code = ER_E_KAFKA;
+            assert_true(er_str_eq(er_copy_message(copies[i]), ER_STR("Kafka error")));
+            er_copy_explain(copies[i], "%s", "because");
+            assert_true(er_str_eq(er_copy_message(copies[i]), ER_STR("because")));
             assert_true(er_str_eq(er_copy_subscription(copies[i]), ER_STR("first")));
         }
         assert_int_equal(pool.taken, 1000);
@@ -220,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_targets_share_a_topic),
+        cmocka_unit_test(test_notes_are_shared),
         cmocka_unit_test(test_sweep_forgets_what_is_unused),
         cmocka_unit_test(test_breaker),
         cmocka_unit_test(test_quota),
