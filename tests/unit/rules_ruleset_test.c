@@ -1,0 +1,594 @@
+#include "tests/unit/engine_test.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define CAN_FAIL_ALLOCATIONS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define CAN_FAIL_ALLOCATIONS 0
+#endif
+#endif
+#ifndef CAN_FAIL_ALLOCATIONS
+#define CAN_FAIL_ALLOCATIONS 1
+#endif
+
+/* Allocations of this thread until one fails; 0: none does. */
+static _Thread_local unsigned long fail_countdown;
+
+#if CAN_FAIL_ALLOCATIONS
+extern void *__libc_malloc(size_t n);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *p, size_t n);
+
+/* Every allocation from the chosen one on fails: that is what a full machine does. */
+static bool is_full(void)
+{
+    if (fail_countdown == 0) {
+        return false;
+    }
+    if (fail_countdown > 1) {
+        fail_countdown--;
+        return false;
+    }
+    return true;
+}
+
+void *malloc(size_t n)
+{
+    return is_full() ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return is_full() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+    return is_full() ? NULL : __libc_realloc(p, n);
+}
+#endif
+
+static void a_change_is_all_or_nothing(void **state)
+{
+    const char *first[] = { "{\"id\":\"a\",\"types\":[\"t\"]}", "{\"id\":\"b\",\"regex\":{\"x\":\"1\"}}", NULL };
+    const char *second[] = { "{\"id\":\"a\",\"types\":[\"u\"]}", "{\"id\":\"c\",\"subscriber\":\"s2\"}", NULL };
+    const char *gone[] = { "b", "unknown", NULL };
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+    struct er_ruleset_stats stats;
+    struct er_err err;
+
+    (void)state;
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"x\":1}"), "");
+    change(ruleset, 5, first, NULL);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"x\":1}"), "s=a,b");
+    assert_int_equal(prepare(ruleset, 6, second, gone, &err), ER_OK);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"x\":1}"), "s=a,b");
+    er_ruleset_abandon(ruleset);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"x\":1}"), "s=a,b");
+    change(ruleset, 6, second, gone);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"x\":1}"), "s2=c");
+    assert_string_equal(match_value(matcher, "{\"type\":\"u\"}"), "s=a s2=c");
+    er_ruleset_stats(ruleset, &stats);
+    assert_int_equal(stats.revision, 6);
+    assert_int_equal(stats.subscriptions, 2);
+    assert_int_equal(stats.subscribers, 2);
+    assert_int_equal(stats.unindexed, 0);
+    assert_int_equal(stats.tests, 1);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+static void order_of_effect_within_a_change(void **state)
+{
+    /* The same id removed and put, put twice, put and disabled. */
+    const char *documents[] = { "{\"id\":\"a\",\"types\":[\"t\"]}", "{\"id\":\"b\",\"types\":[\"t\"]}", "{\"id\":\"a\",\"types\":[\"u\"]}",
+                                "{\"id\":\"c\",\"types\":[\"t\"]}", "{\"id\":\"c\",\"enabled\":false}", NULL };
+    const char *gone[] = { "a", "a", "b", NULL };
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+    struct er_ruleset_stats stats;
+    struct er_err err;
+
+    (void)state;
+    change(ruleset, 1, (const char *[]){ "{\"id\":\"a\"}", "{\"id\":\"b\"}", NULL }, NULL);
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(prepare(ruleset, 2, documents, gone, &err), ER_OK);
+        er_ruleset_abandon(ruleset);
+        assert_string_equal(match_value(matcher, "{}"), "s=a,b");
+    }
+    for (uint64_t revision = 2; revision < 5; revision++) {
+        change(ruleset, revision, documents, gone);
+        assert_string_equal(match_value(matcher, "{\"type\":\"t\"}"), "s=b");
+        assert_string_equal(match_value(matcher, "{\"type\":\"u\"}"), "s=a");
+        er_ruleset_stats(ruleset, &stats);
+        assert_int_equal(stats.subscriptions, 2);
+        assert_int_equal(stats.tests, 2);
+    }
+    /* Disabling takes a rule out; putting it back enabled brings it in. */
+    change(ruleset, 5, (const char *[]){ "{\"id\":\"b\",\"types\":[\"t\"],\"enabled\":false}", NULL }, NULL);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\"}"), "");
+    change(ruleset, 6, documents + 1, NULL);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\"}"), "s=b");
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+static enum er_code change_subscribers(struct er_ruleset *ruleset, struct er_subscriber *put, const char *gone, struct er_err *err)
+{
+    struct er_str id = er_str_of(gone != NULL ? gone : "");
+    struct er_ruleset_change change = { .revision = 9,
+                                        .put_subscribers = &put,
+                                        .n_put_subscribers = put != NULL,
+                                        .remove_subscribers = &id,
+                                        .n_remove_subscribers = gone != NULL };
+    enum er_code code = er_ruleset_prepare(ruleset, &change, err);
+
+    if (code == ER_OK) {
+        er_ruleset_publish(ruleset);
+    }
+    return code;
+}
+
+static void subscribers_change_their_topic_and_go(void **state)
+{
+    const char *documents[] = { "{\"id\":\"a\"}", NULL };
+    const char *ids[] = { "a", NULL };
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+    struct er_subscriber *moved = er_subscriber_new(ER_STR("s"), ER_STR("elsewhere"));
+    struct er_subscriber *other = er_subscriber_new(ER_STR("s"), ER_STR("elsewhere"));
+    struct er_record record = record_of("{}");
+    struct er_ruleset_stats stats;
+    struct er_match match;
+    struct er_err err;
+
+    (void)state;
+    assert_int_not_equal(moved->uid, other->uid);
+    change(ruleset, 1, documents, NULL);
+    assert_int_equal(change_subscribers(ruleset, moved, NULL, &err), ER_OK);
+    er_matcher_pin(matcher);
+    assert_int_equal(er_matcher_match(matcher, &record, &match, &err), ER_OK);
+    assert_ptr_equal(match.subscribers[0].subscriber, moved);
+    assert_memory_equal(match.subscribers[0].subscriber->topic.p, "elsewhere", 9);
+    er_matcher_unpin(matcher);
+    assert_int_equal(change_subscribers(ruleset, NULL, "s", &err), ER_E_IN_USE);
+    assert_string_equal(match_value(matcher, "{}"), "s=a");
+    change(ruleset, 3, NULL, ids);
+    assert_int_equal(change_subscribers(ruleset, NULL, "s", &err), ER_OK);
+    er_ruleset_stats(ruleset, &stats);
+    assert_int_equal(stats.subscribers, 0);
+    change(ruleset, 4, documents, NULL);
+    assert_string_equal(match_value(matcher, "{}"), "s=a");
+    /* Put and removed in one change: removing comes last. */
+    change(ruleset, 5, NULL, ids);
+    assert_int_equal(change_subscribers(ruleset, moved, "s", &err), ER_OK);
+    er_ruleset_stats(ruleset, &stats);
+    assert_int_equal(stats.subscribers, 0);
+    er_subscriber_unref(moved);
+    er_subscriber_unref(other);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+static void unknown_subscriber_is_refused(void **state)
+{
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_rule *rule = rule_of("{\"id\":\"a\"}");
+    struct er_ruleset_change change = { .revision = 1, .put = &rule, .n_put = 1 };
+    struct er_err err;
+
+    (void)state;
+    assert_int_equal(er_ruleset_prepare(ruleset, &change, &err), ER_E_INTERNAL);
+    er_rule_unref(rule);
+    er_ruleset_free(ruleset);
+}
+
+/* What counts as a rule that no index can serve. */
+static void unindexed_rules_are_counted_and_limited(void **state)
+{
+    static const struct {
+        const char *document;
+        bool unindexed;
+    } rows[] = {
+        { "{\"id\":\"x\"}", false },
+        { "{\"id\":\"x\",\"types\":[\"*\"]}", false },
+        { "{\"id\":\"x\",\"types\":[\"a*\"]}", false },
+        { "{\"id\":\"x\",\"types\":[\"*a\",\"b\"]}", false },
+        { "{\"id\":\"x\",\"regex\":{\"a\":\".*\"}}", true },
+        { "{\"id\":\"x\",\"regex\":{\"a\":\"\"}}", true },
+        { "{\"id\":\"x\",\"regex\":{\"a\":\"[ab]+\",\"b\":\"\\\\d\"}}", true },
+        { "{\"id\":\"x\",\"regex\":{\"a\":\"[ab]+\",\"b\":\"x\"}}", false },
+        { "{\"id\":\"x\",\"types\":[\"*\"],\"regex\":{\"a\":\"[ab]+\"}}", true },
+        { "{\"id\":\"x\",\"types\":[\"t\"],\"regex\":{\"a\":\"[ab]+\"}}", false },
+        { "{\"id\":\"x\",\"regex\":{\"a\":\".*\"},\"enabled\":false}", false },
+    };
+    struct er_ruleset_options options = er_ruleset_default_options();
+    struct er_ruleset_stats stats;
+    struct er_err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *documents[] = { rows[i].document, NULL };
+        struct er_ruleset *ruleset = ruleset_new();
+
+        change(ruleset, 1, documents, NULL);
+        er_ruleset_stats(ruleset, &stats);
+        assert_int_equal(stats.unindexed, rows[i].unindexed);
+        change(ruleset, 2, NULL, (const char *[]){ "x", NULL });
+        er_ruleset_stats(ruleset, &stats);
+        assert_int_equal(stats.unindexed, 0);
+        assert_int_equal(stats.tests, 0);
+        er_ruleset_free(ruleset);
+    }
+
+    const char *two[] = { "{\"id\":\"a\",\"regex\":{\"f\":\".\"}}", "{\"id\":\"b\",\"regex\":{\"f\":\".\"}}", NULL };
+    const char *third[] = { "{\"id\":\"c\",\"regex\":{\"f\":\".\"}}", NULL };
+    const char *indexed[] = { "{\"id\":\"d\",\"regex\":{\"f\":\"x\"}}", NULL };
+    options.unindexed_rules = 2;
+    struct er_ruleset *ruleset = ruleset_with(&options);
+    struct er_matcher *matcher = matcher_new(ruleset);
+    change(ruleset, 1, two, NULL);
+    assert_int_equal(prepare(ruleset, 2, third, NULL, &err), ER_E_RULE_UNINDEXED);
+    assert_non_null(strstr(err.text, "rule c:"));
+    change(ruleset, 2, indexed, NULL);
+    change(ruleset, 3, two, NULL); /* replacing is not adding */
+    change(ruleset, 4, third, (const char *[]){ "a", NULL });
+    assert_string_equal(match_value(matcher, "{\"f\":\"x\"}"), "s=b,c,d");
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+/* ---- random changes against a model ---- */
+
+#define IDS 24
+#define EVENTS 6
+
+static const char *const variants[] = {
+    NULL, /* no such rule */
+    "\"description\":\"all\"",
+    "\"types\":[\"t\"]",
+    "\"types\":[\"t\",\"u\",\"order.*\"]",
+    "\"types\":[\"order.*\",\"*.new\"]",
+    "\"types\":[\"*rd*\"],\"regex\":{\"a\":\"^x\"}",
+    "\"types\":[\"t\"],\"regex\":{\"a\":\"x[0-9]+\",\"b.c\":\"y$\"}",
+    "\"regex\":{\"a\":\"x1\"}",
+    "\"regex\":{\"b.c\":\"^(y|z)\"}",
+    "\"regex\":{\"b.c\":\"long enough literal [a-z]\"}",
+    "\"enabled\":false",
+};
+#define VARIANTS (sizeof variants / sizeof variants[0])
+
+static const char *const events[EVENTS] = {
+    "{}",
+    "{\"type\":\"t\",\"a\":\"x1\",\"b\":{\"c\":\"zy\"}}",
+    "{\"type\":\"order.new\",\"a\":[\"q\",\"x\"]}",
+    "{\"type\":\"u\",\"b\":[{\"c\":\"a long enough literal x\"},{\"c\":1}]}",
+    "{\"type\":\"order.old\",\"a\":\"ax12\"}",
+    "{\"type\":\"\",\"b\":{\"c\":\"y\"}}",
+};
+
+static bool accepts[VARIANTS][EVENTS];
+
+static void document_of(char *text, size_t size, unsigned id, unsigned variant)
+{
+    snprintf(text, size, "{\"id\":\"i%02u\",\"subscriber\":\"s%u\",%s}", id, id % 5, variants[variant]);
+}
+
+/* What each variant alone does. */
+static void learn_variants(void)
+{
+    for (unsigned variant = 1; variant < VARIANTS; variant++) {
+        struct er_ruleset *ruleset = ruleset_new();
+        struct er_matcher *matcher = matcher_new(ruleset);
+        char document[512];
+
+        document_of(document, sizeof document, 0, variant);
+        change(ruleset, 1, (const char *[]){ document, NULL }, NULL);
+        for (unsigned event = 0; event < EVENTS; event++) {
+            accepts[variant][event] = match_value(matcher, events[event])[0] != '\0';
+        }
+        er_matcher_free(matcher);
+        er_ruleset_free(ruleset);
+    }
+}
+
+/* The matches in the form of match_value. */
+static void expected_text(char *text, size_t size, const unsigned *model, unsigned event)
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (unsigned subscriber = 0; subscriber < 5; subscriber++) {
+        bool first = true;
+
+        for (unsigned id = subscriber; id < IDS; id += 5) {
+            if (accepts[model[id]][event]) {
+                n += first ? (size_t)snprintf(text + n, size - n, "%ss%u=i%02u", n > 0 ? " " : "", subscriber, id)
+                           : (size_t)snprintf(text + n, size - n, ",i%02u", id);
+                first = false;
+            }
+        }
+    }
+}
+
+static void check_against_model(struct er_matcher *matcher, const unsigned *model)
+{
+    for (unsigned event = 0; event < EVENTS; event++) {
+        char expected[1024];
+
+        expected_text(expected, sizeof expected, model, event);
+        assert_string_equal(match_value(matcher, events[event]), expected);
+    }
+}
+
+/* A change of a few random ids; `next` becomes the model after it. */
+struct random_change {
+    char documents[8][512];
+    char ids[8][8];
+    const char *put[9];
+    const char *gone[9];
+};
+
+static void random_change(struct random_change *change, unsigned *next, unsigned *seed)
+{
+    unsigned n = 1 + (unsigned)rand_r(seed) % 8;
+    unsigned n_put = 0, n_gone = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned id = (unsigned)rand_r(seed) % IDS;
+        unsigned variant = (unsigned)rand_r(seed) % VARIANTS;
+
+        if (variant != 0) {
+            document_of(change->documents[n_put], sizeof change->documents[0], id, variant);
+            change->put[n_put] = change->documents[n_put];
+            n_put++;
+            next[id] = variant;
+        } else if (n_put == 0) { /* removals come first */
+            snprintf(change->ids[n_gone], sizeof change->ids[0], "i%02u", id);
+            change->gone[n_gone] = change->ids[n_gone];
+            n_gone++;
+            next[id] = 0;
+        }
+    }
+    change->put[n_put] = NULL;
+    change->gone[n_gone] = NULL;
+}
+
+static void random_changes_follow_the_model(void **state)
+{
+    unsigned seed = 20261121;
+    unsigned model[IDS] = { 0 }, next[IDS];
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+    struct random_change *random = calloc(1, sizeof *random);
+    struct er_ruleset_stats stats;
+    struct er_err err;
+
+    (void)state;
+    learn_variants();
+    for (unsigned round = 0; round < 1500; round++) {
+        memcpy(next, model, sizeof next);
+        random_change(random, next, &seed);
+        assert_int_equal(prepare(ruleset, round + 1, random->put, random->gone, &err), ER_OK);
+        if (rand_r(&seed) % 4 == 0) {
+            er_ruleset_abandon(ruleset);
+        } else {
+            er_ruleset_publish(ruleset);
+            memcpy(model, next, sizeof model);
+        }
+        check_against_model(matcher, model);
+    }
+    /* Nothing is left behind. */
+    for (unsigned id = 0; id < IDS; id++) {
+        char text[8];
+
+        snprintf(text, sizeof text, "i%02u", id);
+        change(ruleset, 9000 + id, NULL, (const char *[]){ text, NULL });
+    }
+    er_ruleset_stats(ruleset, &stats);
+    assert_int_equal(stats.subscriptions, 0);
+    assert_int_equal(stats.tests, 0);
+    free(random);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+static void skip_unless_allocations_can_fail(void)
+{
+#if !CAN_FAIL_ALLOCATIONS
+    skip();
+#endif
+}
+
+/* Memory runs out at every possible place: in prepare the change did not happen, in publish it did, and the next one finds both sides
+ * whole. */
+static void no_memory_loses_nothing(void **state)
+{
+    unsigned seed = 7;
+    unsigned model[IDS] = { 0 }, next[IDS];
+    struct er_ruleset *ruleset;
+    struct er_matcher *matcher;
+    struct random_change *random;
+    unsigned refused = 0;
+
+    (void)state;
+    skip_unless_allocations_can_fail();
+    ruleset = ruleset_new();
+    matcher = matcher_new(ruleset);
+    random = calloc(1, sizeof *random);
+    learn_variants();
+    for (unsigned round = 0; round < 3000; round++) {
+        struct er_rule *rules[8];
+        struct er_str gone[8];
+        struct er_subscriber *subscribers[8];
+        struct er_ruleset_change change = { .revision = round + 1, .put = rules, .remove = gone, .put_subscribers = subscribers };
+        struct er_err err;
+        enum er_code code;
+
+        memcpy(next, model, sizeof next);
+        random_change(random, next, &seed);
+        for (; random->put[change.n_put] != NULL; change.n_put++) {
+            rules[change.n_put] = rule_of(random->put[change.n_put]);
+            subscribers[change.n_put] = er_subscriber_new(rules[change.n_put]->subscriber, ER_STR("topic"));
+        }
+        change.n_put_subscribers = change.n_put;
+        for (; random->gone[change.n_remove] != NULL; change.n_remove++) {
+            gone[change.n_remove] = er_str_of(random->gone[change.n_remove]);
+        }
+        fail_countdown = 1 + (unsigned)rand_r(&seed) % 60;
+        code = er_ruleset_prepare(ruleset, &change, &err);
+        if (code == ER_OK) {
+            er_ruleset_publish(ruleset);
+            memcpy(model, next, sizeof model);
+        }
+        fail_countdown = 0;
+        refused += code == ER_E_NOMEM;
+        assert_true(code == ER_OK || code == ER_E_NOMEM);
+        check_against_model(matcher, model);
+        for (size_t i = 0; i < change.n_put; i++) {
+            er_rule_unref(rules[i]);
+            er_subscriber_unref(subscribers[i]);
+        }
+    }
+    assert_in_range(refused, 100, 2900);
+    free(random);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+static void matching_without_memory_says_so(void **state)
+{
+    struct er_ruleset *ruleset;
+    struct er_record record = record_of("{\"type\":\"t\",\"a\":\"x\\u0031\",\"b\":{\"c\":[\"y\",\"y\",\"y\"]}}");
+    unsigned failures = 0;
+
+    (void)state;
+    skip_unless_allocations_can_fail();
+    ruleset = ruleset_new();
+    for (unsigned variant = 1; variant < VARIANTS; variant++) {
+        char document[512];
+
+        document_of(document, sizeof document, variant, variant);
+        change(ruleset, variant, (const char *[]){ document, NULL }, NULL);
+    }
+    for (unsigned long n = 1;; n++) {
+        struct er_matcher *matcher = NULL;
+        struct er_match match = { 0 };
+        struct er_err err;
+        enum er_code code;
+
+        fail_countdown = n;
+        code = er_matcher_new(ruleset, &matcher, &err);
+        if (code == ER_OK) {
+            er_matcher_pin(matcher);
+            code = er_matcher_match(matcher, &record, &match, &err);
+            er_matcher_unpin(matcher);
+        }
+        fail_countdown = 0;
+        if (matcher != NULL) {
+            assert_string_equal(match_record(matcher, &record), "s1=i01,i06 s2=i02,i07 s3=i03,i08");
+            er_matcher_free(matcher);
+        }
+        if (code == ER_OK) {
+            break;
+        }
+        assert_int_equal(code, ER_E_NOMEM);
+        failures++;
+    }
+    assert_true(failures > 8);
+    er_ruleset_free(ruleset);
+}
+
+/* ---- changes under load ---- */
+
+#define CHURN_ROUNDS 400
+
+struct churn {
+    struct er_ruleset *ruleset;
+    atomic_bool stop;
+    atomic_uint bad;
+    atomic_ulong matched;
+};
+
+/* Rules a and b both match everything and take turns; c and d change sides at every second change. */
+static void *match_all_the_time(void *argument)
+{
+    struct churn *churn = argument;
+    struct er_matcher *matcher = matcher_new(churn->ruleset);
+    struct er_record record = record_of("{\"type\":\"t\",\"a\":\"xyz1\"}");
+
+    while (!atomic_load(&churn->stop)) {
+        uint64_t revision = er_matcher_pin(matcher);
+
+        for (unsigned i = 0; i < 8; i++) {
+            struct er_match match;
+            struct er_err err;
+            bool good = er_matcher_match(matcher, &record, &match, &err) == ER_OK && match.revision == revision &&
+                        match.n_subscribers == 1 && match.subscribers[0].n_subscriptions == 2 &&
+                        match.subscribers[0].subscriptions[0].p[0] == (revision % 2 == 0 ? 'a' : 'b') &&
+                        match.subscribers[0].subscriptions[1].p[0] == (revision / 2 % 2 == 0 ? 'c' : 'd');
+
+            if (!good) {
+                atomic_fetch_add(&churn->bad, 1);
+            }
+            atomic_fetch_add_explicit(&churn->matched, 1, memory_order_relaxed);
+        }
+        er_matcher_unpin(matcher);
+    }
+    er_matcher_free(matcher);
+    return NULL;
+}
+
+static void every_event_sees_one_revision(void **state)
+{
+    static const char *const a = "{\"id\":\"a\",\"types\":[\"t\"]}", *const b = "{\"id\":\"b\",\"regex\":{\"a\":\"xyz[0-9]\"}}";
+    static const char *const c = "{\"id\":\"c\"}", *const d = "{\"id\":\"d\",\"types\":[\"*\"],\"regex\":{\"a\":\"^x\"}}";
+    struct churn churn = { .ruleset = ruleset_new() };
+    pthread_t threads[2];
+    unsigned long before;
+
+    (void)state;
+    change(churn.ruleset, 0, (const char *[]){ a, c, NULL }, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, match_all_the_time, &churn), 0);
+    }
+    for (uint64_t revision = 1; revision <= CHURN_ROUNDS; revision++) {
+        const char *put[] = { revision % 2 == 0 ? a : b, revision / 2 % 2 == 0 ? c : d, NULL };
+        const char *gone[] = { revision % 2 == 0 ? "b" : "a", revision / 2 % 2 == 0 ? "d" : "c", NULL };
+
+        change(churn.ruleset, revision, put, gone);
+    }
+    /* Both readers have matched on after the last change. */
+    before = atomic_load(&churn.matched);
+    for (time_t end = time(NULL) + 60; atomic_load(&churn.matched) < before + 1000 && time(NULL) < end;) {
+        sched_yield();
+    }
+    atomic_store(&churn.stop, true);
+    for (size_t i = 0; i < 2; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    assert_true(atomic_load(&churn.matched) >= before + 1000);
+    assert_int_equal(atomic_load(&churn.bad), 0);
+    er_ruleset_free(churn.ruleset);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_change_is_all_or_nothing),
+        cmocka_unit_test(order_of_effect_within_a_change),
+        cmocka_unit_test(subscribers_change_their_topic_and_go),
+        cmocka_unit_test(unknown_subscriber_is_refused),
+        cmocka_unit_test(unindexed_rules_are_counted_and_limited),
+        cmocka_unit_test(random_changes_follow_the_model),
+        cmocka_unit_test(no_memory_loses_nothing),
+        cmocka_unit_test(matching_without_memory_says_so),
+        cmocka_unit_test(every_event_sees_one_revision),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

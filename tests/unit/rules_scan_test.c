@@ -1,0 +1,319 @@
+#include "tests/unit/test.h"
+#include <stdio.h>
+#include "rules/base/json.h"
+#include "rules/engine/scan.h"
+
+/* A trie of some live paths, and what a scan of a text gives. */
+struct bench {
+    struct er_catalog catalog;
+    struct er_trie trie;
+    struct er_fields fields;
+    struct er_arena *arena;
+    struct er_scanner *scanner;
+    uint32_t nodes[8];
+    size_t n;
+    struct er_scan scan;
+    struct er_err err;
+};
+
+static void open_bench(struct bench *bench, const char *const *paths)
+{
+    *bench = (struct bench){ .arena = er_arena_new(0), .scanner = er_scanner_new() };
+    assert_true(er_catalog_init(&bench->catalog));
+    bench->trie.catalog = &bench->catalog;
+    for (; paths[bench->n] != NULL; bench->n++) {
+        struct er_path path;
+
+        assert_int_equal(er_path_parse(bench->arena, er_str_of(paths[bench->n]), &path, &bench->err), ER_OK);
+        bench->nodes[bench->n] = er_catalog_path(&bench->catalog, &path);
+        assert_true(er_trie_add(&bench->trie, bench->nodes[bench->n]));
+    }
+}
+
+static void close_bench(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->n; i++) {
+        er_trie_remove(&bench->trie, bench->nodes[i]);
+        er_catalog_node_unref(&bench->catalog, bench->nodes[i]);
+    }
+    assert_int_equal(bench->trie.table.n, 0);
+    assert_int_equal(bench->catalog.nodes.n, ER_NODES_FIXED);
+    er_trie_fini(&bench->trie);
+    er_fields_fini(&bench->fields);
+    er_scanner_free(bench->scanner);
+    er_arena_free(bench->arena);
+    er_catalog_fini(&bench->catalog);
+}
+
+static enum er_code run(struct bench *bench, struct er_str text, size_t max_depth)
+{
+    enum er_code code;
+
+    er_arena_reset(bench->arena);
+    bench->scan = (struct er_scan){ .trie = &bench->trie,
+                                    .fields = &bench->fields,
+                                    .arena = bench->arena,
+                                    .text = text,
+                                    .max_depth = max_depth,
+                                    .root = ER_NODE_EVENT };
+    assert_true(er_fields_begin(&bench->fields, bench->trie.capacity));
+    code = er_scanner_run(bench->scanner, &bench->scan, &bench->err);
+    er_fields_link(&bench->fields, 0);
+    return code;
+}
+
+/* Live values of path number `path`, "kind:text" with a star for those in arrays, separated by blanks, in text order. */
+static const char *values(struct bench *bench, size_t path)
+{
+    static char out[1024];
+    size_t n = 0;
+
+    out[0] = '\0';
+    for (uint32_t i = 0; i < bench->fields.n; i++) {
+        const struct er_field *field = &bench->fields.items[i];
+
+        if (field->node == bench->nodes[path] && !field->dead) {
+            n += (size_t)snprintf(out + n, sizeof out - n, "%s%c%s:%.*s", n > 0 ? " " : "", "snb"[field->kind],
+                                  field->in_array ? "*" : "", ER_STR_ARG(field->text));
+        }
+    }
+    return out;
+}
+
+static void emits_what_is_read(void **state)
+{
+    const char *paths[] = { "a", "a.b", "c.d.e", "n", "\"k.k\"", NULL };
+    static const struct {
+        const char *text;
+        const char *values[5];
+    } rows[] = {
+        { "{}", { "", "", "", "", "" } },
+        { " { \"a\" : 1 , \"n\":\"x\" } \r\n\t", { "n:1", "", "", "s:x", "" } },
+        { "{\"a\":{\"b\":true,\"c\":1},\"c\":{\"d\":{\"e\":-1.5e+7}}}", { "", "b:true", "n:-1.5e+7", "", "" } },
+        { "{\"a\":[1,[\"x\",false],{\"b\":[null,2]},[[{\"b\":3}]]]}", { "n*:1 s*:x b*:false", "n*:2 n*:3", "", "", "" } },
+        { "{\"a\":null,\"b\":1,\"c\":[],\"n\":{}}", { "", "", "", "", "" } },
+        { "{\"k.k\":\"v\",\"\\u006e\":\"\\u00e9\\n\\ud83d\\ude00\"}", { "", "", "", "s:\xC3\xA9\n\xF0\x9F\x98\x80", "s:v" } },
+        { "{\"c\":[{\"d\":{\"e\":1}},{\"d\":[{\"e\":2}]}],\"x\":{\"c\":{\"d\":{\"e\":9}}}}", { "", "", "n*:1 n*:2", "", "" } },
+        { "{\"a\":1,\"a\":{\"b\":2}}", { "", "n:2", "", "", "" } },
+        { "{\"a\":{\"b\":1,\"b\":2},\"n\":1,\"a\":[{\"b\":3,\"b\":4},{\"b\":5}]}", { "", "n*:4 n*:5", "", "n:1", "" } },
+        { "{\"c\":{\"d\":{\"e\":1}},\"c\":{\"d\":{\"e\":2},\"d\":3}}", { "", "", "", "", "" } },
+    };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(run(&bench, er_str_of(rows[i].text), 128), ER_OK);
+        for (size_t k = 0; k < 5; k++) {
+            assert_string_equal(values(&bench, k), rows[i].values[k]);
+        }
+    }
+    close_bench(&bench);
+}
+
+static void counts_duplicates_everywhere(void **state)
+{
+    const char *paths[] = { "a", NULL };
+    static const struct {
+        const char *text;
+        size_t n, first;
+    } rows[] = {
+        { "{\"a\":1,\"b\":2}", 0, 0 },
+        { "{\"a\":1,\"a\":2}", 1, 7 },
+        { "{\"a\":1,\"\\u0061\":2,\"a\":3}", 2, 7 },
+        { "{\"x\":{\"y\":[{\"z\":1,\"z\":1}]}}", 1, 18 },
+        { "{\"x\":[{\"z\":1},{\"z\":1}],\"z\":{\"z\":{}}}", 0, 0 },
+        { "{\"\":1,\"\":1}", 1, 6 },
+        { "{\"a\\u0000\":1,\"a\":1,\"a\\u0000\":1}", 1, 19 },
+    };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(run(&bench, er_str_of(rows[i].text), 128), ER_OK);
+        assert_int_equal(bench.scan.duplicates, rows[i].n);
+        if (rows[i].n > 0) {
+            assert_int_equal(bench.scan.first_duplicate, rows[i].first);
+        }
+    }
+    close_bench(&bench);
+}
+
+/* Many keys, once each and then again: the set grows, and stays exact from event to event. */
+static void counts_duplicates_among_many_keys(void **state)
+{
+    const char *paths[] = { "k7", NULL };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (unsigned keys = 1; keys <= 100000; keys *= 10) {
+        for (unsigned round = 0; round < 3; round++) {
+            struct er_buf buf = { 0 };
+
+            er_buf_addc(&buf, '{');
+            for (unsigned i = 0; i < keys * 2; i++) {
+                er_buf_printf(&buf, "%s\"k%u\":%u", i > 0 ? "," : "", i % keys, i);
+            }
+            er_buf_addc(&buf, '}');
+            assert_int_equal(run(&bench, er_buf_str(&buf), 128), ER_OK);
+            assert_int_equal(bench.scan.duplicates, keys);
+            if (keys > 7) {
+                char expected[32];
+
+                snprintf(expected, sizeof expected, "n:%u", keys + 7);
+                assert_string_equal(values(&bench, 0), expected);
+            }
+            er_buf_free(&buf);
+        }
+    }
+    close_bench(&bench);
+}
+
+/* The document reader is the model: same code, same offset. */
+static void compare_with_reader(struct bench *bench, struct er_str text, size_t max_depth)
+{
+    struct er_arena *arena = er_arena_new(0);
+    struct er_json *tree = NULL;
+    struct er_err expected = { .code = ER_OK };
+    enum er_code code = er_json_parse(arena, text, max_depth, &tree, &expected);
+    enum er_code got = run(bench, text, max_depth);
+
+    if (code == ER_OK && tree->type != ER_JSON_OBJECT) {
+        code = ER_E_EVENT_NOT_OBJECT;
+        expected.offset = tree->offset;
+    }
+    if (got != code || (code != ER_OK && bench->err.offset != expected.offset)) {
+        fail_msg("%.*s: %s@%zu, expected %s@%zu", ER_STR_ARG(text), er_code_name(got), bench->err.offset, er_code_name(code),
+                 expected.offset);
+    }
+    er_arena_free(arena);
+}
+
+static void refuses_what_the_reader_refuses(void **state)
+{
+    const char *paths[] = { "a", "o.x", "l", NULL };
+    static const char *const texts[] = {
+        "",        " ",        "[]",       "1",       "\"x\"",     "null",          " [1] ",   "{",        "}",          "{}x",
+        "{} {}",   "{\"a\"}",  "{\"a\":}", "{a:1}",   "{\"a\":1,}", "{,}",           "[1,]",    "{\"a\":1]", "[}",         "{\"a\":007}",
+        "{\"a\":1.}", "{\"a\":-}", "{\"a\":.5}", "{\"a\":+1}", "{\"a\":NaN}", "{\"a\":1e}", "{\"a\":tru}", "{\"a\":nul", "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\x01\"}",
+        "{\"a\":\"\n\"}", "{\"a\":\"\xFF\"}", "{\"a\":\"\xC0\x80\"}", "{\"a\":\"\xED\xA0\x80\"}", "{\"a\":\"\xF4\x90\x80\x80\"}",
+        "{\"u\":[{\"v\":\"\xE2\x82\"}]}", "\xEF\xBB\xBF{}", "\xFF\xFE{\0}", "{\"\xFF\":1}", "{\"a\\\":1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}",
+        "[1 2]", "{\"a\":1}}", "{\"a\":[}", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":\"\\u00", "{\xC3\xA9}", "{'a':1}", "/*x*/{}", "{\"a\":0x1}",
+    };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        compare_with_reader(&bench, er_str_of(texts[i]), 128);
+    }
+    close_bench(&bench);
+}
+
+static const char sample[] = "{\"a\": [1, -2.5E+3, \"x\\u00e9\\\"y\", true, null], \"o\":{\"x\":{\"y\":[[],{}]},\"a\":\"\xC3\xA9\xE2\x82\xAC\"},"
+                             "\"long key of more than sixteen bytes\":\"a long value without any escape in it\",\"l\":[{\"l\":1}]}";
+
+/* Every prefix of a document, every byte of it replaced or left out, each in a buffer of exactly that size. */
+static void agrees_with_the_reader_on_damaged_documents(void **state)
+{
+    const char *paths[] = { "a", "o.x", "l.l", NULL };
+    static const char bytes[] = "{}[],:\"\\ \n0-.eEtu\x01\x7F\x80\xC3\xE2\xF0\xFF";
+    size_t n = sizeof sample - 1;
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (size_t i = 0; i <= n; i++) {
+        char *copy = malloc(n + 1);
+
+        memcpy(copy, sample, i);
+        copy = realloc(copy, i > 0 ? i : 1);
+        compare_with_reader(&bench, (struct er_str){ copy, i }, 128);
+        copy = realloc(copy, n);
+        for (size_t k = 0; i < n && k < sizeof bytes; k++) {
+            memcpy(copy, sample, n);
+            copy[i] = bytes[k];
+            compare_with_reader(&bench, (struct er_str){ copy, n }, 128);
+        }
+        if (i < n) {
+            memcpy(copy, sample, i);
+            memcpy(copy + i, sample + i + 1, n - i - 1);
+            compare_with_reader(&bench, (struct er_str){ copy, n - 1 }, 128);
+        }
+        free(copy);
+    }
+    close_bench(&bench);
+}
+
+static void limits_depth(void **state)
+{
+    const char *paths[] = { "a", NULL };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (size_t depth = 1; depth <= 300; depth += depth < 5 ? 1 : 59) {
+        for (size_t over = 0; over <= 1; over++) {
+            struct er_buf buf = { 0 };
+
+            er_buf_add(&buf, ER_STR("{\"a\":"));
+            for (size_t i = 1; i < depth + over; i++) {
+                er_buf_addc(&buf, '[');
+            }
+            er_buf_add(&buf, depth + over == 1 ? ER_STR("1") : ER_STR(""));
+            for (size_t i = 1; i < depth + over; i++) {
+                er_buf_addc(&buf, ']');
+            }
+            er_buf_addc(&buf, '}');
+            assert_int_equal(run(&bench, er_buf_str(&buf), depth), over ? ER_E_JSON_DEPTH : ER_OK);
+            if (over) {
+                assert_int_equal(bench.err.offset, 5 + depth - 1);
+            }
+            compare_with_reader(&bench, er_buf_str(&buf), depth);
+            er_buf_free(&buf);
+        }
+    }
+    close_bench(&bench);
+}
+
+/* Live nodes come and go with their readers; a node is found by its own parent only. */
+static void trie_follows_its_readers(void **state)
+{
+    const char *paths[] = { "a.b.c", "a.b", "a.b.c", "b", NULL };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    er_trie_remove(&bench.trie, bench.nodes[0]);
+    assert_int_equal(run(&bench, ER_STR("{\"a\":{\"b\":{\"c\":1}}}"), 9), ER_OK);
+    assert_string_equal(values(&bench, 0), "n:1");
+    er_trie_remove(&bench.trie, bench.nodes[2]);
+    assert_int_equal(run(&bench, ER_STR("{\"a\":{\"b\":[{\"c\":1},2]}}"), 9), ER_OK);
+    assert_string_equal(values(&bench, 0), "");
+    assert_string_equal(values(&bench, 1), "n*:2");
+    er_trie_remove(&bench.trie, bench.nodes[1]);
+    assert_int_equal(run(&bench, ER_STR("{\"a\":{\"b\":1},\"b\":{\"b\":3}}"), 9), ER_OK);
+    assert_int_equal(bench.fields.n, 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(er_trie_add(&bench.trie, bench.nodes[i]));
+    }
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(emits_what_is_read),
+        cmocka_unit_test(counts_duplicates_everywhere),
+        cmocka_unit_test(counts_duplicates_among_many_keys),
+        cmocka_unit_test(refuses_what_the_reader_refuses),
+        cmocka_unit_test(agrees_with_the_reader_on_damaged_documents),
+        cmocka_unit_test(limits_depth),
+        cmocka_unit_test(trie_follows_its_readers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
