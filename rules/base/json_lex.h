@@ -37,6 +37,19 @@ static inline const char *er_lex_space(const char *p, const char *end)
 /* Start of a document: refuses a byte order mark, skips white space. */
 const char *er_lex_begin(const char *p, const char *end, struct er_lex_fault *fault);
 
+#if defined(__SSE2__)
+/* Bit per byte of the block at p: not a plain string byte. */
+static inline unsigned er_lex_special(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    /* Signed compare: non-ASCII bytes are negative, so they count as "below space" too. */
+    __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+                                   _mm_cmplt_epi8(v, _mm_set1_epi8(' ')));
+
+    return (unsigned)_mm_movemask_epi8(special);
+}
+#endif
+
 /* Length of the run of plain string bytes at p (not a quote, backslash, control or non-ASCII byte). */
 static inline size_t er_lex_plain(const char *p, const char *end)
 {
@@ -44,11 +57,7 @@ static inline size_t er_lex_plain(const char *p, const char *end)
 
 #if defined(__SSE2__)
     while (end - p >= ER_LEX_BLOCK) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed compare: non-ASCII bytes are negative, so they count as "below space" too. */
-        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
-                                       _mm_cmplt_epi8(v, _mm_set1_epi8(' ')));
-        unsigned mask = (unsigned)_mm_movemask_epi8(special);
+        unsigned mask = er_lex_special(p);
 
         if (mask != 0) {
             return (size_t)(p - start) + (size_t)__builtin_ctz(mask);
@@ -83,9 +92,19 @@ const char *er_lex_string_rest(const char *p, const char *end, bool *escaped, st
  * closing quote. *escaped says whether the raw text [p, result) needs er_lex_decode. */
 static inline const char *er_lex_string(const char *p, const char *end, bool *escaped, struct er_lex_fault *fault)
 {
-    const char *stop = p + er_lex_plain(p, end);
+    const char *stop;
 
     *escaped = false;
+#if defined(__SSE2__)
+    if (end - p >= ER_LEX_BLOCK) {
+        unsigned mask = er_lex_special(p);
+
+        if (mask != 0 && p[__builtin_ctz(mask)] == '"') {
+            return p + __builtin_ctz(mask);
+        }
+    }
+#endif
+    stop = p + er_lex_plain(p, end);
     if (stop < end && *stop == '"') {
         return stop;
     }

@@ -2,35 +2,28 @@
 
 #include <stdlib.h>
 #include "rules/base/json_lex.h"
-#include "rules/engine/keyset.h"
+#include "rules/engine/keys.h"
 
 /* An open object or array. */
 struct level {
-    uint32_t node;   /* where its elements or the parent of its keys stand */
-    uint32_t object; /* number, 0 for an array */
-    uint32_t member; /* the member that it is the value of, or ER_NONE */
-    bool in_array;   /* its values stand in an array */
-};
-
-/* The fields that the last value of a read key gave, so that a duplicate can take them back. */
-struct member {
-    uint32_t first;
-    uint32_t end;
+    uint64_t filter; /* of the trie's node; 0: nobody reads any of its keys */
+    uint32_t node;   /* where its elements or the parents of its keys stand, or ER_NONE */
+    uint32_t key;    /* the key that it is the value of, or ER_NONE */
+    bool object;
+    bool in_array; /* its values stand in an array */
+    struct er_key_frame keys;
 };
 
 struct er_scanner {
-    struct er_keyset keys;
+    struct er_keys keys;
     struct level *levels;
     uint32_t levels_capacity;
-    struct member *members;
-    uint32_t members_capacity;
-    uint32_t n_members;
     /* The current text. */
     struct er_scan *scan;
     const char *start, *end;
     uint32_t depth;
-    uint32_t node;   /* where the next value stands, or ER_NONE */
-    uint32_t member; /* whose value it is, or ER_NONE */
+    uint32_t node; /* where the next value stands, or ER_NONE */
+    uint32_t key;  /* whose value it is if somebody reads there, or ER_NONE */
     bool in_array;
     struct er_lex_fault fault;
 };
@@ -43,9 +36,8 @@ struct er_scanner *er_scanner_new(void)
 void er_scanner_free(struct er_scanner *scanner)
 {
     if (scanner != NULL) {
-        er_keyset_fini(&scanner->keys);
+        er_keys_fini(&scanner->keys);
         free(scanner->levels);
-        free(scanner->members);
         free(scanner);
     }
 }
@@ -71,264 +63,318 @@ static bool decode(struct er_scanner *scanner, struct er_str *text)
     return decoded != NULL;
 }
 
-/* ---- values ---- */
+/* White space is rare between the tokens of a machine's JSON. p may be read: see er_scanner_run. */
+static inline const char *space(const struct er_scanner *scanner, const char *p)
+{
+    return (unsigned char)*p <= ' ' ? er_lex_space(p, scanner->end) : p;
+}
+
+/* ---- scalars ---- */
 
 static inline bool is_read(const struct er_scanner *scanner)
 {
     return scanner->node != ER_NONE && er_trie_is_read(scanner->scan->trie, scanner->node);
 }
 
-static inline bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
+static bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
 {
     return er_fields_add(scanner->scan->fields, scanner->node, text, kind, scanner->in_array);
-}
-
-static inline void close_member(struct er_scanner *scanner, uint32_t member)
-{
-    if (member != ER_NONE) {
-        scanner->members[member].end = scanner->scan->fields->n;
-    }
 }
 
 static inline const char *string(struct er_scanner *scanner, const char *p)
 {
     bool escaped;
     const char *quote = er_lex_string(p + 1, scanner->end, &escaped, &scanner->fault);
-    struct er_str text = { p + 1, 0 };
 
     if (quote == NULL) {
         return NULL;
     }
-    text.n = (size_t)(quote - text.p);
-    if (is_read(scanner) && ((escaped && !decode(scanner, &text)) || !emit(scanner, text, ER_FIELD_STRING))) {
-        return no_memory(scanner, p);
+    if (is_read(scanner)) {
+        struct er_str text = { p + 1, (size_t)(quote - (p + 1)) };
+
+        if ((escaped && !decode(scanner, &text)) || !emit(scanner, text, ER_FIELD_STRING)) {
+            return no_memory(scanner, p);
+        }
     }
     return quote + 1;
 }
 
-static const char *number(struct er_scanner *scanner, const char *p)
+/* true, false, null, or nothing that can stand here. */
+static const char *word(struct er_scanner *scanner, const char *p)
 {
-    const char *stop = er_lex_number(p, scanner->end, &scanner->fault);
+    const char *stop;
 
-    if (stop != NULL && is_read(scanner) && !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, ER_FIELD_NUMBER)) {
-        return no_memory(scanner, p);
+    if (*p != 't' && *p != 'f' && *p != 'n') {
+        return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
     }
-    return stop;
-}
-
-static const char *literal(struct er_scanner *scanner, const char *p)
-{
-    const char *stop = er_lex_literal(p, scanner->end, &scanner->fault);
-
+    stop = er_lex_literal(p, scanner->end, &scanner->fault);
     if (stop != NULL && *p != 'n' && is_read(scanner) && !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, ER_FIELD_BOOL)) {
         return no_memory(scanner, p);
     }
     return stop;
 }
 
-static void close_container(struct er_scanner *scanner)
+static const char *number_or_word(struct er_scanner *scanner, const char *p)
 {
-    close_member(scanner, scanner->levels[--scanner->depth].member);
-}
+    const char *stop;
 
-/* *opened: its first element or key comes next; otherwise it was empty and is closed again. */
-static const char *container(struct er_scanner *scanner, const char *p, bool *opened)
-{
-    bool object = *p == '{';
-    struct level *level;
-
-    if (scanner->depth == scanner->scan->max_depth) {
-        return fail(scanner, ER_E_JSON_DEPTH, p, "too many objects and arrays are open at once");
+    if ((*p < '0' || *p > '9') && *p != '-') {
+        return word(scanner, p);
     }
-    if (!er_grow(&scanner->levels, &scanner->levels_capacity, sizeof *scanner->levels, scanner->depth)) {
+    stop = er_lex_number(p, scanner->end, &scanner->fault);
+    if (stop != NULL && is_read(scanner) && !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, ER_FIELD_NUMBER)) {
         return no_memory(scanner, p);
     }
-    level = &scanner->levels[scanner->depth++];
-    level->node = scanner->node != ER_NONE && object && !er_trie_has_children(scanner->scan->trie, scanner->node) ? ER_NONE : scanner->node;
-    level->object = object ? er_keyset_object(&scanner->keys) : 0;
-    level->member = scanner->member;
-    level->in_array = scanner->in_array || !object;
-    p = er_lex_space(p + 1, scanner->end);
-    *opened = !(p < scanner->end && *p == (object ? '}' : ']'));
-    if (!*opened) {
-        close_container(scanner);
-        p++;
-    }
-    return p;
+    return stop;
 }
 
-/* One value; a container is only opened. */
-static inline const char *value(struct er_scanner *scanner, const char *p, bool *opened)
+static inline const char *scalar(struct er_scanner *scanner, const char *p)
 {
-    *opened = false;
-    if (p == scanner->end) {
-        return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
-    }
-    if (*p == '"') {
-        p = string(scanner, p);
-    } else if (*p == '{' || *p == '[') {
-        return container(scanner, p, opened);
-    } else if ((*p >= '0' && *p <= '9') || *p == '-') {
-        p = number(scanner, p);
-    } else if (*p == 't' || *p == 'f' || *p == 'n') {
-        p = literal(scanner, p);
-    } else {
-        return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
-    }
-    close_member(scanner, scanner->member);
-    return p;
+    return *p == '"' ? string(scanner, p) : number_or_word(scanner, p);
 }
 
-/* ---- keys ---- */
+/* ---- containers ---- */
 
-static void kill_fields(struct er_scanner *scanner, uint32_t member)
+static inline void end_value(struct er_scanner *scanner, uint32_t key)
 {
-    for (uint32_t i = scanner->members[member].first; i < scanner->members[member].end; i++) {
-        scanner->scan->fields->items[i].dead = true;
+    if (key != ER_NONE) {
+        scanner->keys.items[key].to = scanner->scan->fields->n;
     }
 }
 
-static bool begin_member(struct er_scanner *scanner, struct er_key *entry)
+static void close_container(struct er_scanner *scanner)
 {
-    if (entry->member == ER_NONE) {
-        if (!er_grow(&scanner->members, &scanner->members_capacity, sizeof *scanner->members, scanner->n_members)) {
-            return false;
+    const struct level *level = &scanner->levels[--scanner->depth];
+
+    if (level->object) {
+        er_keys_close(&scanner->keys, &level->keys);
+    }
+    end_value(scanner, level->key);
+}
+
+/* What follows a complete value: closes the containers that end here. Returns the start of the next element, or the end. Here the text
+ * may end at any time, so every byte is asked for. */
+static const char *after(struct er_scanner *scanner, const char *p)
+{
+    const char *end = scanner->end;
+
+    for (p = er_lex_space(p, end); scanner->depth > 0; p = er_lex_space(p + 1, end)) {
+        bool object = scanner->levels[scanner->depth - 1].object;
+
+        if (p < end && *p == ',') {
+            return space(scanner, p + 1);
         }
-        entry->member = scanner->n_members++;
-    }
-    scanner->member = entry->member;
-    scanner->members[entry->member].first = scanner->scan->fields->n;
-    return true;
-}
-
-/* Where the key leads, and whether it came before in its object. at: its opening quote. */
-static inline bool enter(struct er_scanner *scanner, const struct level *level, struct er_str name, const char *at)
-{
-    uint64_t hash = er_hash(name, scanner->scan->trie->catalog->seed);
-    bool found;
-    struct er_key *entry = er_keyset_put(&scanner->keys, level->object, name, hash, &found);
-
-    if (entry == NULL) {
-        return false;
-    }
-    if (found) {
-        if (scanner->scan->duplicates++ == 0) {
-            scanner->scan->first_duplicate = (size_t)(at - scanner->start);
-        }
-        if (entry->member != ER_NONE) {
-            kill_fields(scanner, entry->member);
-        }
-    }
-    scanner->in_array = level->in_array;
-    scanner->member = ER_NONE;
-    scanner->node = level->node == ER_NONE ? ER_NONE : er_trie_child(scanner->scan->trie, level->node, name, hash);
-    return scanner->node == ER_NONE || begin_member(scanner, entry);
-}
-
-static inline const char *key(struct er_scanner *scanner, const struct level *level, const char *p)
-{
-    const char *at = p;
-    struct er_str name;
-    bool escaped;
-
-    if (p == scanner->end || *p != '"') {
-        return er_lex_unexpected(p, scanner->end, "expected a key in double quotes", &scanner->fault);
-    }
-    p = er_lex_string(at + 1, scanner->end, &escaped, &scanner->fault);
-    if (p == NULL) {
-        return NULL;
-    }
-    name = (struct er_str){ at + 1, (size_t)(p - (at + 1)) };
-    if ((escaped && !decode(scanner, &name)) || !enter(scanner, level, name, at)) {
-        return no_memory(scanner, at);
-    }
-    p = er_lex_space(p + 1, scanner->end);
-    if (p == scanner->end || *p != ':') {
-        return er_lex_unexpected(p, scanner->end, "expected a colon after the key", &scanner->fault);
-    }
-    return er_lex_space(p + 1, scanner->end);
-}
-
-/* ---- the walk ---- */
-
-/* What stands before the next value: in an object its key. */
-static inline const char *lead(struct er_scanner *scanner, const char *p)
-{
-    const struct level *level;
-
-    if (scanner->depth == 0) {
-        return p;
-    }
-    level = &scanner->levels[scanner->depth - 1];
-    if (level->object != 0) {
-        return key(scanner, level, p);
-    }
-    scanner->node = level->node;
-    scanner->member = ER_NONE;
-    scanner->in_array = true;
-    return p;
-}
-
-/* What follows a complete value: closes the containers that end here. Returns the start of the next element, or the end. */
-static inline const char *after(struct er_scanner *scanner, const char *p)
-{
-    for (p = er_lex_space(p, scanner->end); scanner->depth > 0; p = er_lex_space(p + 1, scanner->end)) {
-        bool object = scanner->levels[scanner->depth - 1].object != 0;
-
-        if (p < scanner->end && *p == ',') {
-            return er_lex_space(p + 1, scanner->end);
-        }
-        if (p == scanner->end || *p != (object ? '}' : ']')) {
-            return er_lex_unexpected(p, scanner->end,
-                                     object ? "expected a comma or a closing brace" : "expected a comma or a closing bracket",
+        if (p == end || *p != (object ? '}' : ']')) {
+            return er_lex_unexpected(p, end, object ? "expected a comma or a closing brace" : "expected a comma or a closing bracket",
                                      &scanner->fault);
         }
         close_container(scanner);
     }
-    return p == scanner->end ? p : fail(scanner, ER_E_JSON_TRAILING, p, "expected nothing after the document");
+    return p == end ? p : fail(scanner, ER_E_JSON_TRAILING, p, "expected nothing after the document");
 }
 
-static const char *walk(struct er_scanner *scanner, const char *p)
+/* Opens the object or array at p. Returns the start of its first element, or of what follows an empty one. */
+static const char *container(struct er_scanner *scanner, const char *p)
 {
-    bool opened = false;
+    const struct er_trie *trie = scanner->scan->trie;
+    bool object = *p == '{';
+    bool read = scanner->node != ER_NONE && (!object || er_trie_has_children(trie, scanner->node));
 
-    do {
-        p = lead(scanner, p);
-        if (p != NULL) {
-            p = value(scanner, p, &opened);
-        }
-        if (p != NULL && !opened) {
-            p = after(scanner, p);
-        }
-    } while (p != NULL && (opened || scanner->depth > 0));
+    if (scanner->depth == scanner->scan->max_depth) {
+        return fail(scanner, ER_E_JSON_DEPTH, p, "too many objects and arrays are open at once");
+    }
+    if (scanner->depth == scanner->levels_capacity &&
+        !er_grow(&scanner->levels, &scanner->levels_capacity, sizeof *scanner->levels, scanner->depth)) {
+        return no_memory(scanner, p);
+    }
+    scanner->levels[scanner->depth++] = (struct level){ .filter = read ? trie->nodes[scanner->node].filter : 0,
+                                                        .node = read ? scanner->node : ER_NONE,
+                                                        .key = scanner->key,
+                                                        .object = object,
+                                                        .in_array = scanner->in_array || !object,
+                                                        .keys = er_keys_open(&scanner->keys) };
+    p = space(scanner, p + 1);
+    if (*p == (object ? '}' : ']')) {
+        close_container(scanner);
+        return after(scanner, p + 1);
+    }
     return p;
+}
+
+/* ---- members and elements ---- */
+
+static void count_duplicate(struct er_scanner *scanner, const char *quote)
+{
+    if (scanner->scan->duplicates++ == 0) {
+        scanner->scan->first_duplicate = (size_t)(quote - scanner->start);
+    }
+}
+
+/* The value of a key that somebody reads. If the key was there before, the fields of its earlier value die. */
+static void begin_value(struct er_scanner *scanner, const struct level *level, uint32_t index, bool again)
+{
+    struct er_fields *fields = scanner->scan->fields;
+    struct er_key *key = &scanner->keys.items[index];
+
+    for (uint32_t i = key->from; again && i < key->to; i++) {
+        fields->items[i].dead = true;
+    }
+    key->from = fields->n;
+    scanner->key = index;
+    scanner->in_array = level->in_array;
+}
+
+/* Where the key leads, and whether it came before in its object. quote: where it starts. */
+static inline bool enter(struct er_scanner *scanner, struct level *level, struct er_str name, const char *quote)
+{
+    uint64_t hash = er_hash(name, scanner->scan->trie->catalog->seed);
+    bool found;
+    uint32_t key = er_keys_put(&scanner->keys, &level->keys, name, hash, &found);
+
+    if (key == ER_NONE) {
+        return false;
+    }
+    scanner->node = ER_NONE;
+    scanner->key = ER_NONE;
+    if ((level->filter >> (hash & 63) & 1) != 0) {
+        scanner->node = er_trie_child(scanner->scan->trie, level->node, name, hash);
+    }
+    if (found) {
+        count_duplicate(scanner, quote);
+    }
+    if (scanner->node != ER_NONE) {
+        begin_value(scanner, level, key, found);
+    }
+    return true;
+}
+
+/* Returns the start of the value. */
+static inline const char *key(struct er_scanner *scanner, struct level *level, const char *p)
+{
+    const char *quote = p;
+    struct er_str name;
+    bool escaped;
+
+    if (*p != '"') {
+        return er_lex_unexpected(p, scanner->end, "expected a key in double quotes", &scanner->fault);
+    }
+    p = er_lex_string(quote + 1, scanner->end, &escaped, &scanner->fault);
+    if (p == NULL) {
+        return NULL;
+    }
+    name = (struct er_str){ quote + 1, (size_t)(p - (quote + 1)) };
+    if ((escaped && !decode(scanner, &name)) || !enter(scanner, level, name, quote)) {
+        return no_memory(scanner, quote);
+    }
+    p = space(scanner, p + 1);
+    if (*p != ':') {
+        return er_lex_unexpected(p, scanner->end, "expected a colon after the key", &scanner->fault);
+    }
+    return space(scanner, p + 1);
+}
+
+/* The rest of the innermost container: until it ends, or one in it opens. array_elements and object_members differ in the key only. */
+static const char *object_members(struct er_scanner *scanner, const char *p)
+{
+    struct level *level = &scanner->levels[scanner->depth - 1];
+
+    for (;;) {
+        p = key(scanner, level, p);
+        if (p == NULL) {
+            return NULL;
+        }
+        if (*p == '{' || *p == '[') {
+            return container(scanner, p);
+        }
+        p = scalar(scanner, p);
+        if (p == NULL) {
+            return NULL;
+        }
+        end_value(scanner, scanner->key);
+        p = space(scanner, p);
+        if (*p != ',') {
+            return after(scanner, p);
+        }
+        p = space(scanner, p + 1);
+    }
+}
+
+static const char *array_elements(struct er_scanner *scanner, const char *p)
+{
+    scanner->node = scanner->levels[scanner->depth - 1].node;
+    scanner->key = ER_NONE; /* the fields are counted when the array ends */
+    scanner->in_array = true;
+    for (;;) {
+        if (*p == '{' || *p == '[') {
+            return container(scanner, p);
+        }
+        p = scalar(scanner, p);
+        if (p == NULL) {
+            return NULL;
+        }
+        p = space(scanner, p);
+        if (*p != ',') {
+            return after(scanner, p);
+        }
+        p = space(scanner, p + 1);
+    }
+}
+
+/* The whole document; p is at its first byte. */
+static const char *document(struct er_scanner *scanner, const char *p)
+{
+    if (*p == '{' || *p == '[') {
+        p = container(scanner, p);
+    } else {
+        p = scalar(scanner, p);
+        p = p != NULL ? after(scanner, p) : NULL;
+    }
+    while (p != NULL && scanner->depth > 0) {
+        p = scanner->levels[scanner->depth - 1].object ? object_members(scanner, p) : array_elements(scanner, p);
+    }
+    return p;
+}
+
+/* So that the walk may look at the byte it stands at without asking for the end each time: behind the last brace or bracket, which only
+ * `after` passes, there is nothing but white space, or the text is a copy with a NUL behind it. Only bad events need one. */
+static bool make_readable(struct er_scanner *scanner, struct er_str text)
+{
+    size_t n = text.n;
+
+    while (n > 0 && (text.p[n - 1] == ' ' || text.p[n - 1] == '\n' || text.p[n - 1] == '\r' || text.p[n - 1] == '\t')) {
+        n--;
+    }
+    if (n == 0 || (text.p[n - 1] != '}' && text.p[n - 1] != ']')) {
+        text = er_arena_dup(scanner->scan->arena, text);
+    }
+    scanner->start = text.p;
+    scanner->end = text.p + text.n;
+    return text.p != NULL;
 }
 
 enum er_code er_scanner_run(struct er_scanner *scanner, struct er_scan *scan, struct er_err *err)
 {
-    const char *p;
+    const char *first, *p;
+    bool object;
 
     scan->duplicates = 0;
     scanner->scan = scan;
-    scanner->start = scan->text.n == 0 ? "" : scan->text.p;
-    scanner->end = scanner->start + scan->text.n;
     scanner->depth = 0;
-    scanner->n_members = 0;
-    scanner->member = ER_NONE;
+    scanner->key = ER_NONE;
     scanner->in_array = false;
-    if (!er_keyset_begin(&scanner->keys)) {
-        return er_err_set(err, ER_E_NOMEM, "out of memory for an event's keys");
+    er_keys_begin(&scanner->keys);
+    if (!make_readable(scanner, scan->text.n > 0 ? scan->text : ER_STR(""))) {
+        return er_err_set(err, ER_E_NOMEM, "out of memory for an event");
     }
-    p = er_lex_begin(scanner->start, scanner->end, &scanner->fault);
-    if (p != NULL) {
-        const char *first = p;
-        bool object = p < scanner->end && *p == '{';
-
-        scanner->node = object ? scan->root : ER_NONE;
-        p = walk(scanner, p);
-        if (p != NULL && !object) {
-            return er_err_at(err, ER_E_EVENT_NOT_OBJECT, (size_t)(first - scanner->start), "an event is one JSON object");
-        }
+    first = er_lex_begin(scanner->start, scanner->end, &scanner->fault);
+    if (first == NULL) {
+        return er_lex_error(err, &scanner->fault, scanner->start);
     }
-    return p != NULL ? ER_OK : er_lex_error(err, &scanner->fault, scanner->start);
+    object = *first == '{';
+    scanner->node = object ? scan->root : ER_NONE;
+    p = document(scanner, first);
+    if (p == NULL) {
+        return er_lex_error(err, &scanner->fault, scanner->start);
+    }
+    return object ? ER_OK : er_err_at(err, ER_E_EVENT_NOT_OBJECT, (size_t)(first - scanner->start), "an event is one JSON object");
 }
