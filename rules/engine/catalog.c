@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TERM_TAG_MASK ((UINT32_C(1) << 30) - 1)
+
 /* ---- nodes ---- */
 
 static bool nodes_init(struct er_catalog *catalog)
@@ -153,7 +155,7 @@ static uint32_t test_new(struct er_catalog *catalog, const struct er_question *q
     test->tag = tag;
     test->refs = 1;
     er_catalog_node(catalog, question->node)->refs++;
-    catalog->text_bytes += test->regex == NULL ? test->text.n : 0;
+    catalog->text_bytes += test->op != ER_OP_REGEX ? test->text.n : 0;
     er_table_add(&catalog->test_table, tag, id);
     return id;
 }
@@ -182,7 +184,7 @@ static void test_unref(struct er_catalog *catalog, uint32_t id)
     }
     er_table_remove(&catalog->test_table, test->tag, id);
     er_catalog_node_unref(catalog, test->node);
-    catalog->text_bytes -= test->regex == NULL ? test->text.n : 0;
+    catalog->text_bytes -= test->op != ER_OP_REGEX ? test->text.n : 0;
     er_test_fini(test);
     er_stable_give(&catalog->tests, id);
 }
@@ -317,39 +319,50 @@ static void draft_free(struct draft *draft)
     free(draft->tests);
 }
 
+static size_t tests_bytes(const struct er_term *term)
+{
+    return term->n <= ER_TERM_SMALL ? 0 : term->n * sizeof *term->u.many;
+}
+
 static uint32_t term_new(struct er_catalog *catalog, const struct draft *draft, uint32_t tag)
 {
-    struct er_term *term = malloc(sizeof *term + draft->n * sizeof *term->tests);
+    uint32_t *many = draft->n > ER_TERM_SMALL ? malloc(draft->n * sizeof *many) : NULL;
     uint32_t id = ER_NONE;
+    struct er_term *term;
 
-    if (term != NULL && er_table_reserve(&catalog->term_table, 1)) {
+    if ((draft->n <= ER_TERM_SMALL || many != NULL) && er_table_reserve(&catalog->term_table, 1)) {
         id = er_stable_take(&catalog->terms);
     }
     if (id == ER_NONE) {
-        free(term);
+        free(many);
         return ER_NONE;
     }
-    *term = (struct er_term){ .id = id, .refs = 1, .tag = tag, .n = draft->n };
+    term = er_catalog_term(catalog, id);
+    term->n = draft->n;
+    term->refs = 1;
+    term->tag = tag & TERM_TAG_MASK;
+    if (many != NULL) {
+        term->u.many = many;
+    }
     for (uint32_t i = 0; i < draft->n; i++) {
-        term->tests[i] = draft->tests[i];
+        (many != NULL ? many : term->u.few)[i] = draft->tests[i];
         er_catalog_test(catalog, draft->tests[i] & ~ER_LEAF_END)->refs++;
     }
-    *(struct er_term **)er_stable_at(&catalog->terms, id) = term;
-    catalog->text_bytes += sizeof *term + draft->n * sizeof *term->tests;
-    er_table_add(&catalog->term_table, tag, id);
+    catalog->text_bytes += tests_bytes(term);
+    er_table_add(&catalog->term_table, term->tag, id);
     return id;
 }
 
 static uint32_t term_intern(struct er_catalog *catalog, const struct draft *draft)
 {
     size_t bytes = draft->n * sizeof *draft->tests;
-    uint32_t tag = er_hash_tag(er_hash((struct er_str){ (const char *)draft->tests, bytes }, catalog->seed));
+    uint32_t tag = er_hash_tag(er_hash((struct er_str){ (const char *)draft->tests, bytes }, catalog->seed)) & TERM_TAG_MASK;
     uint32_t id;
 
     for (size_t step = 0; (id = er_table_next(&catalog->term_table, tag, &step)) != ER_NONE;) {
         struct er_term *term = er_catalog_term(catalog, id);
 
-        if (term->n == draft->n && (bytes == 0 || memcmp(term->tests, draft->tests, bytes) == 0)) {
+        if (term->n == draft->n && (bytes == 0 || memcmp(er_term_tests(term), draft->tests, bytes) == 0)) {
             term->refs++;
             return id;
         }
@@ -382,10 +395,12 @@ static void term_unref(struct er_catalog *catalog, uint32_t id)
     }
     er_table_remove(&catalog->term_table, term->tag, id);
     for (uint32_t i = 0; i < term->n; i++) {
-        test_unref(catalog, term->tests[i] & ~ER_LEAF_END);
+        test_unref(catalog, er_term_tests(term)[i] & ~ER_LEAF_END);
     }
-    catalog->text_bytes -= sizeof *term + term->n * sizeof *term->tests;
-    free(term);
+    catalog->text_bytes -= tests_bytes(term);
+    if (term->n > ER_TERM_SMALL) {
+        free(term->u.many);
+    }
     er_stable_give(&catalog->terms, id);
 }
 
@@ -410,7 +425,7 @@ uint32_t er_catalog_sub_new(struct er_catalog *catalog, struct er_rule *rule, ui
         return ER_NONE;
     }
     *er_catalog_sub(catalog, id) =
-        (struct er_sub){ .rule = er_rule_ref(rule), .term = term, .subscriber = slot, .tag = id_tag(catalog, rule->id) };
+        (struct er_sub){ .rule = er_rule_ref(rule), .id = rule->id, .term = term, .subscriber = slot, .tag = id_tag(catalog, rule->id) };
     return id;
 }
 
@@ -428,7 +443,7 @@ uint32_t er_catalog_sub_find(const struct er_catalog *catalog, struct er_str id)
     uint32_t sub;
 
     for (size_t step = 0; (sub = er_table_next(&catalog->sub_table, id_tag(catalog, id), &step)) != ER_NONE;) {
-        if (er_str_eq(er_catalog_sub(catalog, sub)->rule->id, id)) {
+        if (er_str_eq(er_catalog_sub(catalog, sub)->id, id)) {
             return sub;
         }
     }
@@ -526,7 +541,7 @@ bool er_catalog_init(struct er_catalog *catalog)
     *catalog = (struct er_catalog){ .seed = random_seed() };
     er_stable_init(&catalog->nodes, sizeof(struct er_node));
     er_stable_init(&catalog->tests, sizeof(struct er_test));
-    er_stable_init(&catalog->terms, sizeof(struct er_term *));
+    er_stable_init(&catalog->terms, sizeof(struct er_term));
     er_stable_init(&catalog->subs, sizeof(struct er_sub));
     er_stable_init(&catalog->slots, sizeof(struct er_slot));
     return nodes_init(catalog);

@@ -37,19 +37,29 @@ struct er_node {
 
 #define ER_LEAF_END UINT32_C(0x80000000) /* on the last test of each leaf */
 
+#define ER_TERM_SMALL 4u
+
 struct er_term {
-    uint32_t id;
-    uint32_t refs; /* subscriptions; writer only */
-    uint32_t tag;
-    uint32_t pivot;  /* where the leaf starts whose tests find this term; set when placed */
-    bool placed;     /* writer only */
-    bool unindexed;  /* writer only */
-    uint32_t n;      /* tests; 0 = every event */
-    uint32_t tests[]; /* leaf after leaf, cheap ones first */
+    union {
+        uint32_t few[ER_TERM_SMALL];
+        uint32_t *many;
+    } u; /* tests, leaf after leaf, cheap ones first */
+    uint32_t n;     /* tests; 0 = every event */
+    uint32_t pivot; /* where the leaf starts whose tests find this term; set when placed */
+    uint32_t refs;  /* subscriptions; writer only */
+    uint32_t tag : 30;
+    uint32_t placed : 1;    /* writer only */
+    uint32_t unindexed : 1; /* writer only */
 };
+
+static inline const uint32_t *er_term_tests(const struct er_term *term)
+{
+    return term->n <= ER_TERM_SMALL ? term->u.few : term->u.many;
+}
 
 struct er_sub {
     struct er_rule *rule; /* one reference */
+    struct er_str id;     /* the rule's */
     uint32_t term;
     uint32_t subscriber; /* slot */
     uint32_t tag;        /* of its id; writer only */
@@ -68,7 +78,7 @@ struct er_catalog {
     uint64_t seed;
     struct er_stable nodes; /* struct er_node */
     struct er_stable tests; /* struct er_test */
-    struct er_stable terms; /* struct er_term * */
+    struct er_stable terms; /* struct er_term */
     struct er_stable subs;  /* struct er_sub */
     struct er_stable slots; /* struct er_slot */
     struct er_table node_table, test_table, term_table, sub_table, slot_table;
@@ -88,7 +98,7 @@ static inline struct er_test *er_catalog_test(const struct er_catalog *catalog, 
 }
 static inline struct er_term *er_catalog_term(const struct er_catalog *catalog, uint32_t id)
 {
-    return *(struct er_term **)er_stable_at(&catalog->terms, id);
+    return er_stable_at(&catalog->terms, id);
 }
 static inline struct er_sub *er_catalog_sub(const struct er_catalog *catalog, uint32_t id)
 {

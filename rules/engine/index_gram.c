@@ -57,11 +57,11 @@ void er_gram_place(const struct er_index *index, struct er_test *test)
 
         if (others < fewest) {
             fewest = others;
-            test->gram = bytes;
-            test->gram_at = (uint32_t)(last - i);
+            test->u.search.gram = bytes;
+            test->gram_at = (uint16_t)(last - i);
         }
     }
-    test->gram_bytes = (uint8_t)length;
+    test->gram_bytes = length & 15;
 }
 
 /* ---- the filter of one set ---- */
@@ -130,15 +130,15 @@ static uint32_t gram_new(struct er_index *index, struct er_gram_set *set, const 
     }
     gram = gram_at(index, id);
     *gram = (struct er_gram){
-        .bytes = test->gram, .node = test->node, .length = test->gram_bytes, .next = set->first, .previous = ER_NONE
+        .bytes = test->u.search.gram, .node = test->node, .length = test->gram_bytes, .next = set->first, .previous = ER_NONE
     };
     if (set->first != ER_NONE) {
         gram_at(index, set->first)->previous = id;
     }
     set->first = id;
     set->n++;
-    filter_mark(index, set, test->gram);
-    er_table_add(&index->gram, gram_tag(index, test->node, test->gram_bytes, test->gram), id);
+    filter_mark(index, set, test->u.search.gram);
+    er_table_add(&index->gram, gram_tag(index, test->node, test->gram_bytes, test->u.search.gram), id);
     return id;
 }
 
@@ -191,7 +191,7 @@ bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t te
 {
     const struct er_test *test = er_catalog_test(index->catalog, test_id);
     struct er_gram_set *set = set_open(path, test->gram_bytes);
-    uint32_t id = gram_find(index, test->node, test->gram_bytes, test->gram);
+    uint32_t id = gram_find(index, test->node, test->gram_bytes, test->u.search.gram);
 
     if (set == NULL) {
         return false;
@@ -210,7 +210,7 @@ bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t te
 void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t test_id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, test_id);
-    uint32_t id = gram_find(index, test->node, test->gram_bytes, test->gram);
+    uint32_t id = gram_find(index, test->node, test->gram_bytes, test->u.search.gram);
 
     er_idlist_remove(&gram_at(index, id)->tests, test_id);
     if (gram_at(index, id)->tests.n == 0) {

@@ -75,6 +75,7 @@ void er_matcher_unpin(struct er_matcher *matcher)
 /* AND of the leaves, each the OR of its tests, by Kleene. *culprit: an undecided test that the answer depends on. */
 static enum er_truth verify(struct er_answers *answers, const struct er_term *term, uint32_t *culprit)
 {
+    const uint32_t *tests = er_term_tests(term);
     enum er_truth all = ER_TRUE;
 
     for (uint32_t i = 0; i < term->n; i++) {
@@ -82,14 +83,14 @@ static enum er_truth verify(struct er_answers *answers, const struct er_term *te
         uint32_t undecided = ER_NONE;
 
         for (;; i++) {
-            uint32_t test = term->tests[i] & ~ER_LEAF_END;
+            uint32_t test = tests[i] & ~ER_LEAF_END;
             enum er_truth truth = leaf == ER_TRUE ? ER_TRUE : er_answers_of(answers, test);
 
             if (truth == ER_UNDECIDED && undecided == ER_NONE) {
                 undecided = test;
             }
             leaf = truth != ER_FALSE ? truth : leaf;
-            if ((term->tests[i] & ER_LEAF_END) != 0) {
+            if ((tests[i] & ER_LEAF_END) != 0) {
                 break;
             }
         }
@@ -111,7 +112,7 @@ static bool collect(struct er_matcher *matcher, uint32_t term, const char *reaso
 
     for (uint32_t i = 0; i < subs->n; i++) {
         const struct er_sub *sub = er_catalog_sub(side->catalog, er_idlist_ids(subs)[i]);
-        struct er_found found = { side->subscribers[sub->subscriber], sub->rule->id, reason };
+        struct er_found found = { side->subscribers[sub->subscriber], sub->id, reason };
 
         if (!er_collector_add(&matcher->collector, &found)) {
             return false;

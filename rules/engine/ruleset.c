@@ -366,7 +366,7 @@ static enum er_code refuse_unindexed(const struct er_ruleset *ruleset, struct er
             return er_err_set(err, ER_E_RULE_UNINDEXED,
                               "rule %.*s: no index can serve it and %zu such rules would be more than limits.unindexed_rules = %zu; "
                               "add `types`, or a regex that contains a fixed text",
-                              ER_STR_ARG(sub->rule->id), ruleset->next.unindexed, ruleset->options.unindexed_rules);
+                              ER_STR_ARG(sub->id), ruleset->next.unindexed, ruleset->options.unindexed_rules);
         }
     }
     return ER_OK;
@@ -477,7 +477,7 @@ void er_ruleset_abandon(struct er_ruleset *ruleset)
 static void forget_names(struct er_catalog *catalog, const struct change *change)
 {
     for (size_t i = 0; i < change->n_dooms; i++) {
-        if (er_catalog_sub_find(catalog, er_catalog_sub(catalog, change->dooms[i])->rule->id) == change->dooms[i]) {
+        if (er_catalog_sub_find(catalog, er_catalog_sub(catalog, change->dooms[i])->id) == change->dooms[i]) {
             er_catalog_sub_unname(catalog, change->dooms[i], ER_NONE);
         }
     }

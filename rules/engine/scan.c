@@ -366,7 +366,7 @@ enum er_code er_scanner_run(struct er_scanner *scanner, struct er_scan *scan, st
     if (!make_readable(scanner, scan->text.n > 0 ? scan->text : ER_STR(""))) {
         return er_err_set(err, ER_E_NOMEM, "out of memory for an event");
     }
-    first = er_lex_begin(scanner->start, scanner->end, &scanner->fault);
+    first = *scanner->start == '{' ? scanner->start : er_lex_begin(scanner->start, scanner->end, &scanner->fault);
     if (first == NULL) {
         return er_lex_error(err, &scanner->fault, scanner->start);
     }

@@ -80,7 +80,7 @@ static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 /* One past the last test of the leaf that starts there. */
 static uint32_t leaf_end(const struct er_term *term, uint32_t start)
 {
-    while ((term->tests[start] & ER_LEAF_END) == 0) {
+    while ((er_term_tests(term)[start] & ER_LEAF_END) == 0) {
         start++;
     }
     return start + 1;
@@ -88,7 +88,7 @@ static uint32_t leaf_end(const struct er_term *term, uint32_t start)
 
 static uint32_t test_id(const struct er_term *term, uint32_t i)
 {
-    return term->tests[i] & ~ER_LEAF_END;
+    return er_term_tests(term)[i] & ~ER_LEAF_END;
 }
 
 /* What posting one more term under a leaf is expected to cost: long postings and weak keys are dear. */
@@ -149,42 +149,49 @@ static void place(const struct er_side *side, struct er_term *term)
     term->placed = true;
 }
 
-static void term_unpost(struct er_side *side, const struct er_term *term, uint32_t end)
+static void term_unpost(struct er_side *side, uint32_t id, uint32_t end)
 {
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
     while (end > term->pivot) {
-        test_unpost(side, test_id(term, --end), term->id);
+        test_unpost(side, test_id(term, --end), id);
     }
 }
 
-static bool term_post(struct er_side *side, const struct er_term *term)
+static bool term_post(struct er_side *side, uint32_t id)
 {
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
     if (term->n == 0) {
-        side->every_event = term->id;
+        side->every_event = id;
         return true;
     }
     for (uint32_t i = term->pivot, end = leaf_end(term, term->pivot); i < end; i++) {
-        if (!test_post(side, test_id(term, i), term->id)) {
-            term_unpost(side, term, i);
+        if (!test_post(side, test_id(term, i), id)) {
+            term_unpost(side, id, i);
             return false;
         }
     }
     return true;
 }
 
-static void term_close(struct er_side *side, const struct er_term *term)
+static void term_close(struct er_side *side, uint32_t id)
 {
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
     if (term->n == 0) {
         side->every_event = ER_NONE;
         return;
     }
-    term_unpost(side, term, leaf_end(term, term->pivot));
+    term_unpost(side, id, leaf_end(term, term->pivot));
     for (uint32_t i = 0; i < term->n; i++) {
         test_unuse(side, test_id(term, i));
     }
 }
 
-static bool term_open(struct er_side *side, struct er_term *term)
+static bool term_open(struct er_side *side, uint32_t id)
 {
+    struct er_term *term = er_catalog_term(side->catalog, id);
     uint32_t used = 0;
 
     if (!term->placed) {
@@ -193,7 +200,7 @@ static bool term_open(struct er_side *side, struct er_term *term)
     while (used < term->n && test_use(side, test_id(term, used))) {
         used++;
     }
-    if (used == term->n && term_post(side, term)) {
+    if (used == term->n && term_post(side, id)) {
         return true;
     }
     while (used > 0) {
@@ -206,14 +213,14 @@ static bool term_open(struct er_side *side, struct er_term *term)
 
 bool er_side_add(struct er_side *side, uint32_t id)
 {
-    struct er_term *term = er_catalog_term(side->catalog, er_catalog_sub(side->catalog, id)->term);
+    uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs;
 
-    if (!er_grow(&side->terms, &side->terms_capacity, sizeof *side->terms, term->id) ||
+    if (!er_grow(&side->terms, &side->terms_capacity, sizeof *side->terms, term) ||
         !er_grow(&side->positions, &side->positions_capacity, sizeof *side->positions, id)) {
         return false;
     }
-    subs = &side->terms[term->id];
+    subs = &side->terms[term];
     if (!er_idlist_add(subs, id)) {
         return false;
     }
@@ -227,8 +234,8 @@ bool er_side_add(struct er_side *side, uint32_t id)
 
 void er_side_remove(struct er_side *side, uint32_t id)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, er_catalog_sub(side->catalog, id)->term);
-    struct er_idlist *subs = &side->terms[term->id];
+    uint32_t term = er_catalog_sub(side->catalog, id)->term;
+    struct er_idlist *subs = &side->terms[term];
     uint32_t at = side->positions[id];
 
     er_idlist_remove_at(subs, at);

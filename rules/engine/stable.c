@@ -35,7 +35,7 @@ static uint32_t take_new(struct er_stable *v)
             continue;
         }
         if (v->chunk[i] == NULL) {
-            v->chunk[i] = calloc(chunk_elements(i), v->size);
+            v->chunk[i] = aligned_alloc(64, chunk_elements(i) * v->size); /* 64 elements fill whole lines */
         }
         return v->chunk[i] == NULL ? ER_NONE : v->top++;
     }

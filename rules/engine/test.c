@@ -129,16 +129,24 @@ static enum er_index_kind index_kind(const struct er_test *test)
     }
 }
 
+/* Where the operand of a test without regex is kept, or NULL without memory. */
+static char *operand_room(struct er_test *test, size_t n)
+{
+    bool small = n <= ER_TEST_SMALL && (test->op == ER_OP_EXACT || test->op == ER_OP_PREFIX || test->op == ER_OP_SUFFIX);
+
+    return small ? test->u.small : malloc(n + 1);
+}
+
 bool er_test_init(struct er_test *test, const struct er_question *question)
 {
     test->node = question->node;
-    test->op = (uint8_t)question->op;
+    test->op = question->op & 0xFF;
     if (question->op == ER_OP_REGEX) {
-        test->regex = er_regex_ref(question->regex);
-        test->text = er_regex_text(test->regex);
-        test->literal = er_regex_literal(test->regex);
+        test->u.search.regex = er_regex_ref(question->regex);
+        test->text = er_regex_text(question->regex);
+        test->literal = er_regex_literal(question->regex);
     } else {
-        char *copy = malloc(question->text.n + 1);
+        char *copy = operand_room(test, question->text.n);
 
         if (copy == NULL) {
             return false;
@@ -149,15 +157,15 @@ bool er_test_init(struct er_test *test, const struct er_question *question)
         test->text = (struct er_str){ copy, question->text.n };
         test->literal = question->op == ER_OP_GLOB ? glob_literal(test->text) : test->text;
     }
-    test->index = (uint8_t)index_kind(test);
+    test->index = index_kind(test) & 7;
     return true;
 }
 
 void er_test_fini(struct er_test *test)
 {
-    if (test->regex != NULL) {
-        er_regex_unref(test->regex);
-    } else {
+    if (test->op == ER_OP_REGEX) {
+        er_regex_unref(test->u.search.regex);
+    } else if (test->text.p != test->u.small) {
         free((void *)(uintptr_t)test->text.p);
     }
 }
@@ -203,6 +211,6 @@ enum er_truth er_test_accepts(const struct er_test *test, struct er_regex_scratc
         if (test->literal.n > 0 && !contains(value, test->literal)) {
             return ER_FALSE;
         }
-        return er_regex_search(test->regex, scratch, value);
+        return er_regex_search(test->u.search.regex, scratch, value);
     }
 }

@@ -38,19 +38,27 @@ struct er_question {
     struct er_regex *regex; /* only ER_OP_REGEX */
 };
 
+#define ER_TEST_SMALL 16u
+
+/* One cache line; the order of the members has no gaps. */
 struct er_test {
+    struct er_str text;    /* operand; for a regex its pattern */
+    struct er_str literal; /* ER_INDEX_GRAM: every accepted value contains it */
+    union {
+        char small[ER_TEST_SMALL]; /* exact, prefix, suffix: a short operand itself */
+        struct {
+            uint64_t gram; /* ER_INDEX_GRAM: up to 8 bytes of the literal, little endian whatever the machine */
+            struct er_regex *regex;
+        } search;
+    } u;
     uint32_t node;
     uint32_t refs; /* terms that use it; writer only */
     uint32_t tag;  /* of the table that finds equal tests; writer only */
-    uint8_t op;
-    uint8_t index;
-    bool placed;        /* gram chosen; writer only */
-    uint8_t gram_bytes; /* ER_INDEX_GRAM: 1 to 8 bytes of the literal stand in the index */
-    uint32_t gram_at;   /* their place in the literal */
-    uint64_t gram;      /* the bytes, little endian whatever the machine */
-    struct er_str text;
-    struct er_str literal; /* ER_INDEX_GRAM: every accepted value contains it */
-    struct er_regex *regex;
+    uint16_t gram_at;        /* place of the gram in the literal */
+    uint8_t op;              /* enum er_test_op */
+    uint8_t index : 3;       /* enum er_index_kind */
+    uint8_t gram_bytes : 4;
+    uint8_t placed : 1;      /* gram chosen; writer only */
 };
 
 /* What an entry of `types` and an entry of `regex` ask. scratch has room for entry.n bytes and outlives the question's use. */

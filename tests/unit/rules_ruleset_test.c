@@ -17,9 +17,11 @@
 #elif defined(__SANITIZE_ADDRESS__)
 #define CAN_FAIL_ALLOCATIONS 1
 #define BEHIND(name) __interceptor_##name
+#define BEHIND_ALIGNED __interceptor_aligned_alloc
 #else
 #define CAN_FAIL_ALLOCATIONS 1
 #define BEHIND(name) __libc_##name
+#define BEHIND_ALIGNED __libc_memalign
 #endif
 
 #if CAN_FAIL_ALLOCATIONS
@@ -29,6 +31,7 @@ static _Thread_local unsigned long fail_countdown;
 extern void *BEHIND(malloc)(size_t n);
 extern void *BEHIND(calloc)(size_t n, size_t size);
 extern void *BEHIND(realloc)(void *p, size_t n);
+extern void *BEHIND_ALIGNED(size_t alignment, size_t n);
 
 /* Every allocation from the chosen one on fails: that is what a full machine does. */
 static bool is_full(void)
@@ -56,6 +59,11 @@ void *calloc(size_t n, size_t size)
 void *realloc(void *p, size_t n)
 {
     return is_full() ? NULL : BEHIND(realloc)(p, n);
+}
+
+void *aligned_alloc(size_t alignment, size_t n)
+{
+    return is_full() ? NULL : BEHIND_ALIGNED(alignment, n);
 }
 
 static void fail_from_allocation(unsigned long n)
