@@ -24,7 +24,7 @@ struct er_answers {
     struct er_answer *items; /* per test id */
     uint32_t capacity;
     uint32_t stamp;
-    struct er_idlist hits;            /* tests that probing asked */
+    struct er_idlist hits;           /* tests that probing asked */
     const char *reasons[ER_REASONS]; /* static texts seen so far */
     bool budget_started;
     bool no_memory;

@@ -133,7 +133,8 @@ uint32_t er_catalog_path(struct er_catalog *catalog, const struct er_path *path)
 
 static uint32_t question_tag(const struct er_catalog *catalog, const struct er_question *question)
 {
-    return er_hash_tag(er_hash_with(er_hash(question->text, catalog->seed), (uint64_t)question->node << 8 | (uint64_t)question->op));
+    return er_hash_tag(
+        er_hash_with(er_hash(question->text, catalog->seed), (uint64_t)question->node << 8 | (uint64_t)question->op));
 }
 
 static uint32_t test_new(struct er_catalog *catalog, const struct er_question *question, uint32_t tag)
@@ -424,8 +425,9 @@ uint32_t er_catalog_sub_new(struct er_catalog *catalog, struct er_rule *rule, ui
         er_stable_give(&catalog->subs, id);
         return ER_NONE;
     }
-    *er_catalog_sub(catalog, id) =
-        (struct er_sub){ .rule = er_rule_ref(rule), .id = rule->id, .term = term, .subscriber = slot, .tag = id_tag(catalog, rule->id) };
+    *er_catalog_sub(catalog, id) = (struct er_sub){
+        .rule = er_rule_ref(rule), .id = rule->id, .term = term, .subscriber = slot, .tag = id_tag(catalog, rule->id)
+    };
     return id;
 }
 

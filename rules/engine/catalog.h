@@ -18,9 +18,9 @@
 
 /* Nodes that always exist. */
 enum er_fixed_node {
-    ER_NODE_EVENT,   /* root of the event's keys */
-    ER_NODE_TYPE,    /* the event's type, whatever form said it */
-    ER_NODE_TOPIC,   /* $kafka.topic and so on */
+    ER_NODE_EVENT, /* root of the event's keys */
+    ER_NODE_TYPE,  /* the event's type, whatever form said it */
+    ER_NODE_TOPIC, /* $kafka.topic and so on */
     ER_NODE_PARTITION,
     ER_NODE_KEY,
     ER_NODE_TIMESTAMP,
@@ -43,7 +43,7 @@ struct er_term {
     union {
         uint32_t few[ER_TERM_SMALL];
         uint32_t *many;
-    } u; /* tests, leaf after leaf, cheap ones first */
+    } u;            /* tests, leaf after leaf, cheap ones first */
     uint32_t n;     /* tests; 0 = every event */
     uint32_t pivot; /* where the leaf starts whose tests find this term; set when placed */
     uint32_t refs;  /* subscriptions; writer only */

@@ -128,8 +128,9 @@ static bool group_matched(struct er_collector *collector, struct er_match *match
     const struct er_found_list *list = &collector->matched;
     size_t n = 0;
 
-    if (list->n > 0 && (!er_grow(&collector->ids, &collector->ids_capacity, sizeof *collector->ids, list->n - 1) ||
-                        !er_grow(&collector->subscribers, &collector->subscribers_capacity, sizeof *collector->subscribers, list->n - 1))) {
+    if (list->n > 0 &&
+        (!er_grow(&collector->ids, &collector->ids_capacity, sizeof *collector->ids, list->n - 1) ||
+         !er_grow(&collector->subscribers, &collector->subscribers_capacity, sizeof *collector->subscribers, list->n - 1))) {
         return false;
     }
     for (uint32_t i = 0; i < list->n; i++) {
@@ -158,7 +159,8 @@ static bool group_undecided(struct er_collector *collector, struct er_match *mat
     for (uint32_t i = 0; i < list->n; i++) {
         const struct er_found *found = &list->items[i];
 
-        while (matched < match->n_subscribers && er_str_cmp(match->subscribers[matched].subscriber->id, found->subscriber->id) < 0) {
+        while (matched < match->n_subscribers &&
+               er_str_cmp(match->subscribers[matched].subscriber->id, found->subscriber->id) < 0) {
             matched++;
         }
         if ((matched < match->n_subscribers && match->subscribers[matched].subscriber == found->subscriber) ||

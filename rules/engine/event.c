@@ -184,7 +184,8 @@ static uint32_t body_root(const struct reading *reading)
     const struct er_trie *trie = &reading->context->side->trie;
     const struct er_str data = ER_STR("data");
 
-    return reading->form == FORM_BINARY ? er_trie_child(trie, ER_NODE_EVENT, data, er_hash(data, trie->catalog->seed)) : ER_NODE_EVENT;
+    return reading->form == FORM_BINARY ? er_trie_child(trie, ER_NODE_EVENT, data, er_hash(data, trie->catalog->seed))
+                                        : ER_NODE_EVENT;
 }
 
 static enum er_code read_body(struct reading *reading, struct er_err *err)

@@ -20,7 +20,7 @@ struct er_lengths {
     struct er_length {
         uint32_t n;
         uint32_t uses;
-    } *items;
+    } * items;
     uint32_t n;
     uint32_t capacity;
 };
@@ -28,16 +28,16 @@ struct er_lengths {
 /* The grams of one length at one path. */
 struct er_gram_set {
     uint64_t *filter;
-    uint32_t shift;  /* 64 - log2 of the filter's bits */
-    uint32_t n;      /* grams */
-    uint32_t stale;  /* grams that left their bit behind */
-    uint32_t first;  /* list of the grams, or ER_NONE */
+    uint32_t shift; /* 64 - log2 of the filter's bits */
+    uint32_t n;     /* grams */
+    uint32_t stale; /* grams that left their bit behind */
+    uint32_t first; /* list of the grams, or ER_NONE */
 };
 
 struct er_path_index {
     uint32_t exact; /* tests */
     struct er_lengths prefix, suffix;
-    uint32_t gram_lengths;        /* bit L: grams of L bytes exist */
+    uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
     struct er_idlist every;
 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #define TABLE_FIRST 256u
-#define KEEP_TABLES 4u     /* up to 16384 slots; larger ones are given back */
+#define KEEP_TABLES 4u /* up to 16384 slots; larger ones are given back */
 #define KEEP_KEYS 16384u
 
 static uint32_t capacity_of(unsigned table)

@@ -45,10 +45,10 @@ struct er_keys {
     uint32_t n;
     uint32_t capacity;
     struct er_key_slot *tables[ER_KEY_TABLES];
-    unsigned table;    /* in use */
-    uint32_t n_slots;  /* of this event */
-    uint32_t base;     /* lowest number of this event */
-    uint32_t last;     /* highest so far */
+    unsigned table;   /* in use */
+    uint32_t n_slots; /* of this event */
+    uint32_t base;    /* lowest number of this event */
+    uint32_t last;    /* highest so far */
 };
 
 void er_keys_fini(struct er_keys *keys);

@@ -160,7 +160,8 @@ static bool consider_all(struct er_matcher *matcher)
 
 enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out, struct er_err *err)
 {
-    struct er_event_context context = { matcher->side, er_ruleset_options(matcher->ruleset), er_ruleset_event_nodes(matcher->ruleset) };
+    struct er_event_context context = { matcher->side, er_ruleset_options(matcher->ruleset),
+                                        er_ruleset_event_nodes(matcher->ruleset) };
     enum er_code code;
 
     assert(matcher->side != NULL);

@@ -19,7 +19,7 @@ struct er_record {
     struct er_str key;
     bool has_key; /* an empty key is a key */
     struct er_str value;
-    bool has_value; /* false: tombstone */
+    bool has_value;                  /* false: tombstone */
     const struct er_header *headers; /* in arrival order */
     size_t n_headers;
     void *owner; /* whoever owns the bytes (the source's message); the engine ignores it */

@@ -10,14 +10,14 @@ struct change {
     uint32_t *adds;     /* new subscriptions */
     uint32_t *replaced; /* per add: whose name it took, or ER_NONE */
     size_t n_adds;
-    size_t applied; /* adds that the hidden side has */
+    size_t applied;  /* adds that the hidden side has */
     uint32_t *dooms; /* subscriptions that leave */
     size_t n_dooms;
     struct slot_put {
         uint32_t slot;
         bool fresh; /* made by this change */
         struct er_subscriber *subscriber;
-    } *puts;
+    } * puts;
     size_t n_puts;
     uint32_t *vacated; /* slots whose subscriber leaves */
     size_t n_vacated;
@@ -269,7 +269,8 @@ static struct change *change_new(const struct er_ruleset_change *from)
     change->dooms = calloc(2 * from->n_put + from->n_remove + 1, sizeof *change->dooms);
     change->puts = calloc(from->n_put_subscribers + 1, sizeof *change->puts);
     change->vacated = calloc(from->n_remove_subscribers + 1, sizeof *change->vacated);
-    if (change->adds == NULL || change->replaced == NULL || change->dooms == NULL || change->puts == NULL || change->vacated == NULL) {
+    if (change->adds == NULL || change->replaced == NULL || change->dooms == NULL || change->puts == NULL ||
+        change->vacated == NULL) {
         change_free(change);
         return NULL;
     }
@@ -321,8 +322,8 @@ static enum er_code put_rule(struct er_ruleset *ruleset, struct er_rule *rule, s
     uint32_t sub;
 
     if (slot == ER_NONE) {
-        return er_err_set(err, ER_E_INTERNAL, "rule %.*s names subscriber %.*s, which the rule set does not know", ER_STR_ARG(rule->id),
-                          ER_STR_ARG(rule->subscriber));
+        return er_err_set(err, ER_E_INTERNAL, "rule %.*s names subscriber %.*s, which the rule set does not know",
+                          ER_STR_ARG(rule->id), ER_STR_ARG(rule->subscriber));
     }
     doom(ruleset, change, old);
     if (!rule->enabled) {
@@ -363,10 +364,11 @@ static enum er_code refuse_unindexed(const struct er_ruleset *ruleset, struct er
         const struct er_sub *sub = er_catalog_sub(&ruleset->catalog, change->adds[i]);
 
         if (!sub->doomed && er_catalog_term(&ruleset->catalog, sub->term)->unindexed) {
-            return er_err_set(err, ER_E_RULE_UNINDEXED,
-                              "rule %.*s: no index can serve it and %zu such rules would be more than limits.unindexed_rules = %zu; "
-                              "add `types`, or a regex that contains a fixed text",
-                              ER_STR_ARG(sub->id), ruleset->next.unindexed, ruleset->options.unindexed_rules);
+            return er_err_set(
+                err, ER_E_RULE_UNINDEXED,
+                "rule %.*s: no index can serve it and %zu such rules would be more than limits.unindexed_rules = %zu; "
+                "add `types`, or a regex that contains a fixed text",
+                ER_STR_ARG(sub->id), ruleset->next.unindexed, ruleset->options.unindexed_rules);
         }
     }
     return ER_OK;

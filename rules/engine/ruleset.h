@@ -57,7 +57,8 @@ struct er_ruleset_change {
 /* Writer thread. Prepare does everything that can fail on the hidden side; exactly one of publish or abandon follows.
  * Publish cannot fail: the change is visible to every pin after it, and it returns only when no reader is on the old side any more
  * (at most one batch). Errors of prepare: ER_E_NOMEM, ER_E_RULE_UNINDEXED (err names the rule and what to add). */
-enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *change, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *change,
+                                struct er_err *err) ER_MUST_CHECK;
 void er_ruleset_publish(struct er_ruleset *ruleset);
 void er_ruleset_abandon(struct er_ruleset *ruleset);
 

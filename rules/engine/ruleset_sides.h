@@ -8,8 +8,8 @@
 
 /* Nodes that are read whatever the rules are; both sides hold them live. */
 struct er_event_nodes {
-    uint32_t type_path;   /* event.type_path */
-    uint32_t type;        /* `type` and `specversion` at the top level, for CloudEvents */
+    uint32_t type_path; /* event.type_path */
+    uint32_t type;      /* `type` and `specversion` at the top level, for CloudEvents */
     uint32_t specversion;
 };
 

@@ -165,8 +165,8 @@ static const char *after(struct er_scanner *scanner, const char *p)
             return space(scanner, p + 1);
         }
         if (p == end || *p != (object ? '}' : ']')) {
-            return er_lex_unexpected(p, end, object ? "expected a comma or a closing brace" : "expected a comma or a closing bracket",
-                                     &scanner->fault);
+            return er_lex_unexpected(
+                p, end, object ? "expected a comma or a closing brace" : "expected a comma or a closing bracket", &scanner->fault);
         }
         close_container(scanner);
     }

@@ -32,7 +32,10 @@ struct er_question er_question_of_type(uint32_t node, struct er_str entry)
     struct er_str core = trim_stars(entry);
     bool open_start = entry.n > 0 && entry.p[0] == '*';
     bool open_end = entry.n > 0 && entry.p[entry.n - 1] == '*';
-    enum er_test_op op = open_start && open_end ? ER_OP_CONTAINS : open_start ? ER_OP_SUFFIX : open_end ? ER_OP_PREFIX : ER_OP_EXACT;
+    enum er_test_op op = open_start && open_end ? ER_OP_CONTAINS
+                         : open_start           ? ER_OP_SUFFIX
+                         : open_end             ? ER_OP_PREFIX
+                                                : ER_OP_EXACT;
 
     if (core.n == 0) {
         op = entry.n > 0 ? ER_OP_ANY : ER_OP_EXACT;
@@ -90,9 +93,8 @@ struct er_question er_question_of_regex(uint32_t node, struct er_regex *regex, c
     if (!unescape(core, scratch, &n)) {
         return (struct er_question){ .node = node, .op = ER_OP_REGEX, .text = pattern, .regex = regex };
     }
-    return (struct er_question){ .node = node,
-                                 .op = n == 0 && !(start && end) ? ER_OP_ANY : ops[start][end],
-                                 .text = { scratch, n } };
+    return (
+        struct er_question){ .node = node, .op = n == 0 && !(start && end) ? ER_OP_ANY : ops[start][end], .text = { scratch, n } };
 }
 
 /* The longest run between stars. */

@@ -52,13 +52,13 @@ struct er_test {
         } search;
     } u;
     uint32_t node;
-    uint32_t refs; /* terms that use it; writer only */
-    uint32_t tag;  /* of the table that finds equal tests; writer only */
-    uint16_t gram_at;        /* place of the gram in the literal */
-    uint8_t op;              /* enum er_test_op */
-    uint8_t index : 3;       /* enum er_index_kind */
+    uint32_t refs;     /* terms that use it; writer only */
+    uint32_t tag;      /* of the table that finds equal tests; writer only */
+    uint16_t gram_at;  /* place of the gram in the literal */
+    uint8_t op;        /* enum er_test_op */
+    uint8_t index : 3; /* enum er_index_kind */
     uint8_t gram_bytes : 4;
-    uint8_t placed : 1;      /* gram chosen; writer only */
+    uint8_t placed : 1; /* gram chosen; writer only */
 };
 
 /* What an entry of `types` and an entry of `regex` ask. scratch has room for entry.n bytes and outlives the question's use. */

@@ -51,7 +51,8 @@ bool er_trie_add(struct er_trie *trie, uint32_t id)
 void er_trie_remove(struct er_trie *trie, uint32_t id)
 {
     trie->nodes[id].readers--;
-    for (uint32_t parent; !is_live(&trie->nodes[id]) && (parent = er_catalog_node(trie->catalog, id)->parent) != ER_NONE; id = parent) {
+    for (uint32_t parent; !is_live(&trie->nodes[id]) && (parent = er_catalog_node(trie->catalog, id)->parent) != ER_NONE;
+         id = parent) {
         er_table_remove(&trie->table, er_catalog_node(trie->catalog, id)->tag, id);
         if (--trie->nodes[parent].children == 0) {
             trie->nodes[parent].filter = 0;

@@ -42,7 +42,10 @@ static void type_only(struct er_buf *document, unsigned i, unsigned n)
 static void type_shared(struct er_buf *document, unsigned i, unsigned n)
 {
     (void)n;
-    er_buf_printf(document, "\"types\":[\"%s\"],\"regex\":{\"user_id\":\"^u%u$\"}", i % 3 == 0 ? "order" : i % 3 == 1 ? "payment" : "favorite",
+    er_buf_printf(document, "\"types\":[\"%s\"],\"regex\":{\"user_id\":\"^u%u$\"}",
+                  i % 3 == 0   ? "order"
+                  : i % 3 == 1 ? "payment"
+                               : "favorite",
                   i);
 }
 
@@ -50,7 +53,10 @@ static void type_regex(struct er_buf *document, unsigned i, unsigned n)
 {
     (void)n;
     er_buf_printf(document, "\"types\":[\"%s\"],\"regex\":{\"user_id\":\"^u0*%u(-[a-z]+)?$\"}",
-                  i % 3 == 0 ? "order" : i % 3 == 1 ? "payment" : "favorite", i);
+                  i % 3 == 0   ? "order"
+                  : i % 3 == 1 ? "payment"
+                               : "favorite",
+                  i);
 }
 
 static void email_suffix(struct er_buf *document, unsigned i, unsigned n)
@@ -78,9 +84,9 @@ static void same_literal(struct er_buf *document, unsigned i, unsigned n)
 }
 
 static const struct family families[] = {
-    { "type", 500, type_only, one_match },          { "type-prefix", 500, type_prefix, one_match },
-    { "type-user", 800, type_shared, one_match },   { "type-regex", 300, type_regex, one_match },
-    { "type-regex", 800, type_regex, one_match },   { "suffix", 800, email_suffix, one_match },
+    { "type", 500, type_only, one_match },           { "type-prefix", 500, type_prefix, one_match },
+    { "type-user", 800, type_shared, one_match },    { "type-regex", 300, type_regex, one_match },
+    { "type-regex", 800, type_regex, one_match },    { "suffix", 800, email_suffix, one_match },
     { "literal", 800, literal_anywhere, one_match }, { "same-literal", 800, same_literal, thousand },
 };
 
@@ -121,7 +127,8 @@ static char *make_event(const struct family *family, unsigned i, unsigned users,
     er_buf_printf(&buf, "\"note\":\"Seen in campaign-%u today\",", user);
     er_buf_printf(&buf, "\"total\":%u.%02u", i % 500, i % 100);
     for (unsigned k = 0; buf.n + 60 < family->event_bytes; k++) {
-        er_buf_printf(&buf, k % 4 == 3 ? ",\"items%u\":[{\"sku\":\"A-%u\",\"qty\":%u}]" : ",\"attribute_%u\":\"value %u of %u\"", k, i + k, i);
+        er_buf_printf(&buf, k % 4 == 3 ? ",\"items%u\":[{\"sku\":\"A-%u\",\"qty\":%u}]" : ",\"attribute_%u\":\"value %u of %u\"", k,
+                      i + k, i);
     }
     er_buf_addc(&buf, '}');
     *n = buf.n;
@@ -245,10 +252,11 @@ static void run(const struct family *family, unsigned n)
     }
     qsort(times, PASSES, sizeof times[0], compare_u64);
     er_ruleset_stats(ruleset, &stats);
-    printf("{\"family\":\"%s\",\"rules\":%u,\"event_bytes\":%zu,\"ns_per_event\":%.0f,\"matches_per_event\":%.3f,\"add_p99_us\":%.1f,"
-           "\"add_max_us\":%.0f,\"engine_bytes_per_rule\":%zu}\n",
-           family->name, n, bytes / EVENTS, (double)times[PASSES / 2] / EVENTS, (double)matches / EVENTS, (double)p99 / 1000,
-           (double)slowest / 1000, stats.bytes / n);
+    printf(
+        "{\"family\":\"%s\",\"rules\":%u,\"event_bytes\":%zu,\"ns_per_event\":%.0f,\"matches_per_event\":%.3f,\"add_p99_us\":%.1f,"
+        "\"add_max_us\":%.0f,\"engine_bytes_per_rule\":%zu}\n",
+        family->name, n, bytes / EVENTS, (double)times[PASSES / 2] / EVENTS, (double)matches / EVENTS, (double)p99 / 1000,
+        (double)slowest / 1000, stats.bytes / n);
     (void)fflush(stdout);
     for (unsigned i = 0; i < EVENTS; i++) {
         free((void *)(uintptr_t)records[i].value.p);

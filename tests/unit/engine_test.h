@@ -52,8 +52,8 @@ static inline struct er_ruleset *ruleset_new(void)
 }
 
 /* Prepares: documents (NULL at the end) put with their subscribers (topic sub.ID), ids (NULL at the end) removed. */
-static inline enum er_code prepare(struct er_ruleset *ruleset, uint64_t revision, const char *const *documents, const char *const *ids,
-                                   struct er_err *err)
+static inline enum er_code prepare(struct er_ruleset *ruleset, uint64_t revision, const char *const *documents,
+                                   const char *const *ids, struct er_err *err)
 {
     struct er_rule *rules[64];
     struct er_subscriber *subscribers[64];
@@ -121,7 +121,8 @@ static inline const char *match_record(struct er_matcher *matcher, const struct 
     }
     text[0] = '\0';
     for (size_t i = 0; i < match.n_subscribers; i++) {
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s=", i > 0 ? " " : "", ER_STR_ARG(match.subscribers[i].subscriber->id));
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s=", i > 0 ? " " : "",
+                              ER_STR_ARG(match.subscribers[i].subscriber->id));
         for (size_t k = 0; k < match.subscribers[i].n_subscriptions; k++) {
             n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s", k > 0 ? "," : "",
                                   ER_STR_ARG(match.subscribers[i].subscriptions[k]));

@@ -111,7 +111,8 @@ static void type_depends_on_the_form(void **state)
         record.n_headers = headers_of(rows[i].headers, headers);
         got = type_of(matcher, &record);
         if (strcmp(got, rows[i].type) != 0) {
-            fail_msg("row %zu: %s gives type %s, expected %s", i, rows[i].value == NULL ? "tombstone" : rows[i].value, got, rows[i].type);
+            fail_msg("row %zu: %s gives type %s, expected %s", i, rows[i].value == NULL ? "tombstone" : rows[i].value, got,
+                     rows[i].type);
         }
         er_matcher_free(matcher);
         er_ruleset_free(ruleset);

@@ -217,8 +217,8 @@ static void many_matches_are_sorted(void **state)
         const char *documents[] = { document, NULL };
         unsigned shuffled = i * 389 % 1000;
 
-        snprintf(document, sizeof document, "{\"id\":\"r%03u\",\"subscriber\":\"s%02u\",\"types\":[\"%s\"]}", shuffled, shuffled / 10 % 37,
-                 i % 3 == 0 ? "t" : "t*");
+        snprintf(document, sizeof document, "{\"id\":\"r%03u\",\"subscriber\":\"s%02u\",\"types\":[\"%s\"]}", shuffled,
+                 shuffled / 10 % 37, i % 3 == 0 ? "t" : "t*");
         change(ruleset, i + 1, documents, NULL);
     }
     er_matcher_pin(matcher);
@@ -270,8 +270,8 @@ static void undecided_follows_three_valued_logic(void **state)
             "{\"id\":\"m\",\"subscriber\":\"o\"}" },
           "o=m ?s=u1" },
     };
-    const char *event = "{\"type\":\"t\",\"b\":\"B\",\"a\":\"" SLOW_VALUE "\",\"c\":[\"" SLOW_VALUE "\",\"q\"],\"d\":[\"q\",\"" SLOW_VALUE
-                        "\"],\"e\":[\"" SLOW_VALUE "\",\"z\"]}";
+    const char *event = "{\"type\":\"t\",\"b\":\"B\",\"a\":\"" SLOW_VALUE "\",\"c\":[\"" SLOW_VALUE
+                        "\",\"q\"],\"d\":[\"q\",\"" SLOW_VALUE "\"],\"e\":[\"" SLOW_VALUE "\",\"z\"]}";
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -288,8 +288,8 @@ static void undecided_follows_three_valued_logic(void **state)
 
 static void undecided_ids_and_reason(void **state)
 {
-    const char *documents[] = { "{\"id\":\"u2\",\"regex\":{\"a\":\"" SLOW "|q\"}}", "{\"id\":\"u1\",\"regex\":{\"a\":\"" SLOW "|q\"}}",
-                                "{\"id\":\"m\"}", NULL };
+    const char *documents[] = { "{\"id\":\"u2\",\"regex\":{\"a\":\"" SLOW "|q\"}}",
+                                "{\"id\":\"u1\",\"regex\":{\"a\":\"" SLOW "|q\"}}", "{\"id\":\"m\"}", NULL };
     struct er_ruleset *ruleset = ruleset_new();
     struct er_matcher *matcher = matcher_new(ruleset);
     struct er_record record = record_of("{\"a\":\"" SLOW_VALUE "\"}");

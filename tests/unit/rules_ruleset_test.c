@@ -111,8 +111,9 @@ static void a_change_is_all_or_nothing(void **state)
 static void order_of_effect_within_a_change(void **state)
 {
     /* The same id removed and put, put twice, put and disabled. */
-    const char *documents[] = { "{\"id\":\"a\",\"types\":[\"t\"]}", "{\"id\":\"b\",\"types\":[\"t\"]}", "{\"id\":\"a\",\"types\":[\"u\"]}",
-                                "{\"id\":\"c\",\"types\":[\"t\"]}", "{\"id\":\"c\",\"enabled\":false}", NULL };
+    const char *documents[] = { "{\"id\":\"a\",\"types\":[\"t\"]}", "{\"id\":\"b\",\"types\":[\"t\"]}",
+                                "{\"id\":\"a\",\"types\":[\"u\"]}", "{\"id\":\"c\",\"types\":[\"t\"]}",
+                                "{\"id\":\"c\",\"enabled\":false}", NULL };
     const char *gone[] = { "a", "a", "b", NULL };
     struct er_ruleset *ruleset = ruleset_new();
     struct er_matcher *matcher = matcher_new(ruleset);

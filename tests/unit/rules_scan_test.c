@@ -74,7 +74,7 @@ static const char *values(struct bench *bench, size_t path)
 
         if (field->node == bench->nodes[path] && !field->dead) {
             n += (size_t)snprintf(out + n, sizeof out - n, "%s%c%s:%.*s", n > 0 ? " " : "", "snb"[field->kind],
-                                  field->in_array ? "*" : "", ER_STR_ARG(field->text));
+                                  field -> in_array ? "*" : "", ER_STR_ARG(field->text));
         }
     }
     return out;
@@ -195,13 +195,62 @@ static void refuses_what_the_reader_refuses(void **state)
 {
     const char *paths[] = { "a", "o.x", "l", NULL };
     static const char *const texts[] = {
-        "",        " ",        "[]",       "1",       "\"x\"",     "null",          " [1] ",   "{",        "}",          "{}x",
-        "{} {}",   "{\"a\"}",  "{\"a\":}", "{a:1}",   "{\"a\":1,}", "{,}",           "[1,]",    "{\"a\":1]", "[}",         "{\"a\":007}",
-        "{\"a\":1.}", "{\"a\":-}", "{\"a\":.5}", "{\"a\":+1}", "{\"a\":NaN}", "{\"a\":1e}", "{\"a\":tru}", "{\"a\":nul", "{\"a\":\"\\x\"}",
-        "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\x01\"}",
-        "{\"a\":\"\n\"}", "{\"a\":\"\xFF\"}", "{\"a\":\"\xC0\x80\"}", "{\"a\":\"\xED\xA0\x80\"}", "{\"a\":\"\xF4\x90\x80\x80\"}",
-        "{\"u\":[{\"v\":\"\xE2\x82\"}]}", "\xEF\xBB\xBF{}", "\xFF\xFE{\0}", "{\"\xFF\":1}", "{\"a\\\":1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}",
-        "[1 2]", "{\"a\":1}}", "{\"a\":[}", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":\"\\u00", "{\xC3\xA9}", "{'a':1}", "/*x*/{}", "{\"a\":0x1}",
+        "",
+        " ",
+        "[]",
+        "1",
+        "\"x\"",
+        "null",
+        " [1] ",
+        "{",
+        "}",
+        "{}x",
+        "{} {}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{a:1}",
+        "{\"a\":1,}",
+        "{,}",
+        "[1,]",
+        "{\"a\":1]",
+        "[}",
+        "{\"a\":007}",
+        "{\"a\":1.}",
+        "{\"a\":-}",
+        "{\"a\":.5}",
+        "{\"a\":+1}",
+        "{\"a\":NaN}",
+        "{\"a\":1e}",
+        "{\"a\":tru}",
+        "{\"a\":nul",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\udc00\"}",
+        "{\"a\":\"\\ud800\\u0041\"}",
+        "{\"a\":\"\\u12g4\"}",
+        "{\"a\":\"\x01\"}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"\xFF\"}",
+        "{\"a\":\"\xC0\x80\"}",
+        "{\"a\":\"\xED\xA0\x80\"}",
+        "{\"a\":\"\xF4\x90\x80\x80\"}",
+        "{\"u\":[{\"v\":\"\xE2\x82\"}]}",
+        "\xEF\xBB\xBF{}",
+        "\xFF\xFE{\0}",
+        "{\"\xFF\":1}",
+        "{\"a\\\":1}",
+        "{\"a\" 1}",
+        "{\"a\":1 \"b\":2}",
+        "[1 2]",
+        "{\"a\":1}}",
+        "{\"a\":[}",
+        "{\"a\":\"",
+        "{\"a\":\"\\",
+        "{\"a\":\"\\u00",
+        "{\xC3\xA9}",
+        "{'a':1}",
+        "/*x*/{}",
+        "{\"a\":0x1}",
     };
     struct bench bench;
 
@@ -213,8 +262,9 @@ static void refuses_what_the_reader_refuses(void **state)
     close_bench(&bench);
 }
 
-static const char sample[] = "{\"a\": [1, -2.5E+3, \"x\\u00e9\\\"y\", true, null], \"o\":{\"x\":{\"y\":[[],{}]},\"a\":\"\xC3\xA9\xE2\x82\xAC\"},"
-                             "\"long key of more than sixteen bytes\":\"a long value without any escape in it\",\"l\":[{\"l\":1}]}";
+static const char sample[] =
+    "{\"a\": [1, -2.5E+3, \"x\\u00e9\\\"y\", true, null], \"o\":{\"x\":{\"y\":[[],{}]},\"a\":\"\xC3\xA9\xE2\x82\xAC\"},"
+    "\"long key of more than sixteen bytes\":\"a long value without any escape in it\",\"l\":[{\"l\":1}]}";
 
 /* Every prefix of a document, every byte of it replaced or left out, each in a buffer of exactly that size. */
 static void agrees_with_the_reader_on_damaged_documents(void **state)
