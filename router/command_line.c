@@ -8,6 +8,7 @@
 
 #define DEMO_SECONDS_MAX 864000 /* ten days: with a unit forgotten by far enough for every script */
 
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyz._-"
 #define DEMO_OWNS "kafka.bootstrap.servers="
 
 struct parser {
@@ -43,7 +44,8 @@ static void take_file(struct parser *p, const char *value)
 static void take_override(struct parser *p, const char *value)
 {
     if (strchr(value, '=') == NULL)
-        usage(p, "-o \"%s\" has no value; write -o section.key=value", value);
+        usage(p, "-o %.*s has no equals sign; write -o section.key=value", (int)strspn(value, NAME_CHARS),
+              value);                                   /* not a secret behind it */
     p->line->overrides[p->line->n_overrides++] = value; /* room for argc of them */
 }
 

@@ -78,8 +78,7 @@ struct file_reader {
     const char *path;
     struct er_str rest;
     unsigned line;
-    unsigned last_error; /* line of the last syntax error that is reported already */
-    bool skip;           /* inside a section that is unknown or malformed: its keys would only repeat the error */
+    bool skip; /* inside a section that is unknown or malformed: its keys would only repeat the error */
 };
 
 static const char *file_origin(struct file_reader *f)
@@ -96,7 +95,6 @@ static void on_section(struct file_reader *f, struct er_str line)
 
     f->skip = true;
     if (end == NULL) {
-        f->last_error = f->line;
         er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "the section has no closing bracket; write [name]");
         return;
     }
@@ -124,7 +122,7 @@ static char *next_line(char *out, int size, void *arg)
     n = end == NULL ? f->rest.n : (size_t)(end - f->rest.p) + 1;
     line = trim((struct er_str){ f->rest.p, n });
     f->line++;
-    if (n >= (size_t)size) { /* LINE_MAX_BYTES fit */
+    if (line.n > LINE_MAX_BYTES || line.n + 2 > (size_t)size) {
         er_loader_error(f->loader, file_origin(f), ER_E_CONFIG,
                         "the line is over %zu bytes; shorten it or give the value in a variable", LINE_MAX_BYTES);
         line.n = 0;
@@ -142,8 +140,8 @@ static int on_key(void *arg, const char *section, const char *name, const char *
     struct file_reader *f = arg;
 
     if (value == NULL || name[0] == '\0') {
-        f->last_error = f->line;
-        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "\"%.60s\" is no setting; write key = value", name);
+        /* The line is not repeated: it may be a secret whose equals sign was forgotten. */
+        er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "the line is no setting; write key = value");
     } else if (section[0] == '\0' && !f->skip) {
         er_loader_error(f->loader, file_origin(f), ER_E_CONFIG, "\"%.60s\" stands before the first [section]; move it into one",
                         name);
@@ -341,7 +339,7 @@ void er_loader_override(struct er_loader *loader, const char *assignment)
     struct er_str name;
 
     if (equals == NULL) {
-        er_loader_error(loader, "-o", ER_E_CONFIG, "\"%.60s\" has no value; write -o section.key=value", assignment);
+        er_loader_error(loader, "-o", ER_E_CONFIG, "an argument has no equals sign; write -o section.key=value");
         return;
     }
     name = trim((struct er_str){ assignment, (size_t)(equals - assignment) });

@@ -358,10 +358,8 @@ static void draw(struct er_demo *demo, uint64_t now)
 
 /* ---- course ---- */
 
-enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struct er_store *store, const char *http,
-                           struct er_err *err)
+void er_demo_begin(struct er_demo *demo, struct er_router *router, struct er_store *store, const char *http)
 {
-    (void)err;
     demo->router = router;
     demo->store = store;
     demo->began_ms = er_clock_ms();
@@ -370,7 +368,6 @@ enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struc
         .build = build_rules, .done = rules_done, .arg = demo, .actor = { .uid = -1, .what = ER_STR("demo") }
     };
     er_router_submit(router, &demo->request);
-    return ER_OK;
 }
 
 static void start_flow(struct er_demo *demo, uint64_t now)

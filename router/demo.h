@@ -28,8 +28,7 @@ struct er_topic_ops er_demo_topic_ops(struct er_demo *demo);
 
 /* Prints where everything is, loads the sample rules and, once they are active, publishes. Borrowed until er_demo_free or until
  * er_router_free, whichever comes first. http: "HOST:PORT" or "". */
-enum er_code er_demo_begin(struct er_demo *demo, struct er_router *router, struct er_store *store, const char *http,
-                           struct er_err *err) ER_MUST_CHECK;
+void er_demo_begin(struct er_demo *demo, struct er_router *router, struct er_store *store, const char *http);
 
 /* Call it every 100 ms. True: the flow has ended and the router has taken every event, stop it. */
 bool er_demo_tick(struct er_demo *demo);

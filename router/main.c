@@ -276,7 +276,7 @@ static enum er_code start(struct daemon *d, struct er_err *err)
     if (code == ER_OK)
         code = register_events(d, err);
     if (code == ER_OK && d->demo != NULL)
-        code = er_demo_begin(d->demo, d->router, d->store, er_admin_http_address(d->admin), err);
+        er_demo_begin(d->demo, d->router, d->store, er_admin_http_address(d->admin));
     return code;
 }
 

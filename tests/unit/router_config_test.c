@@ -310,7 +310,7 @@ static void test_all_errors_at_once(void **state)
         ":1: error[E700]: \"early\" stands before",
         ":3: error[E701]: unknown key router.gropu; did you mean router.group?\n",
         ":4: error[E702]: router.workers = \"many\"",
-        ":5: error[E700]: \"no equals sign\" is no setting",
+        ":5: error[E700]: the line is no setting; write key = value",
         ":6: error[E701]: unknown section [sorce]; did you mean [source]?\n",
         ":8: error[E700]: the section has no closing bracket",
         ":11: error[E701]: unknown key event.topics; did you mean source.topics?\n",
@@ -508,11 +508,11 @@ static void test_secret_files(void **state)
 static void test_secrets_are_masked(void **state)
 {
     struct fixture *f = *state;
-    static const char *const secret[] = { "sasl.password",          "ssl.key.password",
-                                          "ssl.keystore.password",  "ssl.key.pem",
-                                          "sasl.jaas.config",       "sasl.oauthbearer.client.secret",
-                                          "sasl.oauthbearer.token", "SASL.Password",
-                                          "sasl.oauthbearer.config" };
+    static const char *const secret[] = { "sasl.password",           "ssl.key.password",
+                                          "ssl.keystore.password",   "ssl.key.pem",
+                                          "sasl.jaas.config",        "sasl.oauthbearer.client.secret",
+                                          "sasl.oauthbearer.token",  "SASL.Password",
+                                          "sasl.oauthbearer.config", "sasl.oauthbearer.assertion.private.key.passphrase" };
     static const char *const open[] = { "bootstrap.servers", "sasl.username", "ssl.ca.location", "client.id", "ssl.key.location" };
 
     for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
@@ -572,6 +572,25 @@ static void test_details_of_the_format(void **state)
     assert_int_equal(strlen(f->config->kafka.items[0].value), 8000);
 }
 
+/* The longest line, without a line end: it must fit into the reader's memory to the byte. */
+static void test_longest_line(void **state)
+{
+    struct fixture *f = *state;
+    static const char start[] = "[kafka]\nx=";
+    char *text = malloc(20000);
+
+    assert_non_null(text);
+    memset(text, 'y', 20000);
+    memcpy(text, start, sizeof start - 1);
+    for (size_t n = 16380; n <= 16390; n++) {
+        write_file(f->file, text, n + 8); /* the first line has 8 bytes */
+        assert_int_equal(load(f, NULL), n <= 16384 ? ER_OK : ER_E_CONFIG);
+        if (n <= 16384)
+            assert_int_equal(strlen(f->config->kafka.items[0].value), n - 2);
+    }
+    free(text);
+}
+
 static void test_names_split_at_the_longest_section(void **state)
 {
     struct er_str section, key;
@@ -601,6 +620,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secrets_are_masked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_that_are_no_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_details_of_the_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_longest_line, setup, teardown),
         cmocka_unit_test(test_names_split_at_the_longest_section),
     };
 
