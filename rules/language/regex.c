@@ -26,9 +26,10 @@ enum {
     JIT_AFTER = 512,          /* searches; machine code of rarely used patterns only fills caches */
     JIT_STACK_MIN = 32 << 10, /* bytes */
     JIT_STACK_MAX = 512 << 10,
-    QUICK_BYTES = 512,      /* longest subject of the quick stage */
+    QUICK_BYTES = 2048,     /* longest subject of the quick stage */
     QUICK_STEPS = 16384,    /* of all its start positions together */
     CHUNK_STEPS = 25000,    /* of all start positions of a chunk together; a step takes up to 0.2 us */
+    STEPS_MIN = 8,          /* of one start position */
     CHUNK_BYTES = 8 << 20,  /* start positions times subject length: one step may read the whole subject */
     CHUNK_MIN = 8,          /* start positions */
     CHUNK_FAST_NS = 100000, /* a chunk faster than this may grow */
@@ -46,9 +47,10 @@ struct er_regex {
     _Atomic(pcre2_code *) jit; /* a copy with machine code, published once */
     atomic_uint searches;      /* counted until the claim */
     atomic_int jit_state;
-    bool anchored;               /* can only match at the subject's start */
-    bool first_line;             /* can only match at the start or after a line feed */
-    const uint8_t *first_set;    /* bitmap of the bytes a match can start with, or NULL */
+    bool anchored;   /* can only match at the subject's start */
+    bool first_line; /* can only match at the start or after a line feed */
+    bool has_first_set;
+    uint64_t first_set[4];       /* bit per byte that a match can start with */
     int first_byte, first_other; /* the byte a match starts with, in both cases; -1: unknown */
 };
 
@@ -126,8 +128,14 @@ static void find_first(struct er_regex *regex)
 
         regex->first_byte = (int)unit;
         regex->first_other = letter ? (int)(unit ^ 0x20) : (int)unit;
-    } else if (type == 0) {
-        regex->first_set = bitmap;
+    } else if (type == 0 && bitmap != NULL) {
+        regex->has_first_set = true;
+        for (unsigned byte = 0; byte < 256; byte++) {
+            /* Only the first byte of a character can start a match. */
+            if ((byte & 0xC0) != 0x80 && (bitmap[byte / 8] & (1u << byte % 8)) != 0) {
+                regex->first_set[byte / 64] |= UINT64_C(1) << byte % 64;
+            }
+        }
     }
 }
 
@@ -351,7 +359,7 @@ static int run_pcre2(const struct search *search, size_t from, size_t last, uint
     (void)pcre2_set_offset_limit(scratch->context, last);
     (void)pcre2_set_match_limit(scratch->context, steps);
     if (search->jit != NULL) {
-        rc = pcre2_match(search->jit, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
+        rc = pcre2_jit_match(search->jit, subject, search->subject.n, from, PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
     }
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
         rc =
@@ -382,12 +390,6 @@ static enum er_truth give_up(struct er_regex_scratch *scratch, int rc)
     }
 }
 
-/* Only the first byte of a character can start a match. */
-static bool starts_with(const uint8_t *set, uint8_t byte)
-{
-    return (byte & 0xC0) != 0x80 && (set[byte / 8] & (1u << (byte % 8))) != 0;
-}
-
 /* First position >= at where a match may start, or n + 1. */
 static size_t next_start(const struct er_regex *regex, struct er_str s, size_t at)
 {
@@ -397,8 +399,10 @@ static size_t next_start(const struct er_regex *regex, struct er_str s, size_t a
         found = memchr(s.p + at - 1, '\n', s.n - at + 1);
         return found == NULL ? s.n + 1 : (size_t)(found - s.p) + 1;
     }
-    if (regex->first_set != NULL) {
-        while (at < s.n && !starts_with(regex->first_set, (uint8_t)s.p[at])) {
+    if (regex->has_first_set) {
+        const uint64_t set[4] = { regex->first_set[0], regex->first_set[1], regex->first_set[2], regex->first_set[3] };
+
+        while (at < s.n && (set[(uint8_t)s.p[at] / 64] >> (uint8_t)s.p[at] % 64 & 1) == 0) {
             at++;
         }
         return at < s.n ? at : s.n + 1;
@@ -420,12 +424,13 @@ static size_t character_boundary(struct er_str s, size_t at)
     return at;
 }
 
+/* About total / positions, without a division. */
 static uint32_t steps_for(uint32_t total, size_t positions, uint32_t limit)
 {
-    size_t each = positions <= 1 ? limit : total / positions;
+    uint32_t each = positions <= 1 ? limit : total >> (63 - __builtin_clzll(positions));
 
-    each = each < 16 ? 16 : each;
-    return each < limit ? (uint32_t)each : limit;
+    each = each < STEPS_MIN ? STEPS_MIN : each;
+    return each < limit ? each : limit;
 }
 
 struct chunk {
@@ -460,7 +465,8 @@ static enum er_truth search_chunks(const struct search *search)
 
     chunk.positions = search->regex->anchored ? 1 : chunk.most / 8 + 1;
     chunk.steps = steps_for(CHUNK_STEPS, chunk.positions, scratch->limits.match_limit);
-    while ((at = next_start(search->regex, subject, at)) <= subject.n) {
+    /* PCRE2 finds the first possible start itself, and faster. */
+    for (; at <= subject.n; at = next_start(search->regex, subject, at)) {
         uint64_t before;
         int rc;
 
