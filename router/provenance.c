@@ -27,16 +27,16 @@ void er_headers_free(struct er_headers *headers)
 
 size_t er_decimal(char out[20], uint64_t n)
 {
-    char reverse[20];
-    size_t length = 0;
+    char digits[20];
+    char *p = digits + sizeof digits;
+    size_t length;
 
-    do {
-        reverse[length++] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    for (size_t i = 0; i < length; i++) {
-        out[i] = reverse[length - 1 - i];
+    for (; n >= 10; n /= 10) {
+        *--p = (char)('0' + n % 10);
     }
+    *--p = (char)('0' + n);
+    length = (size_t)(digits + sizeof digits - p);
+    memcpy(out, p, length);
     return length;
 }
 

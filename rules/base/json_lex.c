@@ -14,6 +14,9 @@ const char *er_lex_begin(const char *p, const char *end, struct er_lex_fault *fa
 {
     static const char marks[][4] = { "\xEF\xBB\xBF", "\xFE\xFF", "\xFF\xFE" };
 
+    if (p == end || (unsigned char)*p < 0xEF) { /* the usual case, on every event */
+        return er_lex_space(p, end);
+    }
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         size_t n = strlen(marks[i]);
 
