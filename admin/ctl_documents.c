@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "admin/ctl_rule_file.h"
 #include "rules/language/rule.h"
 
 bool er_ctl_documents_new(struct er_ctl_documents *out)
@@ -73,16 +74,6 @@ void er_ctl_documents_add(struct er_ctl_documents *documents, struct er_str text
 
 /* ---- One file */
 
-static bool blank(struct er_str line)
-{
-    for (size_t i = 0; i < line.n; i++) {
-        if (line.p[i] != ' ' && line.p[i] != '\t' && line.p[i] != '\r') {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void read_lines(struct er_ctl_documents *documents, const char *name, struct er_str text)
 {
     for (size_t line = 0; text.n > 0; line++) {
@@ -90,7 +81,7 @@ static void read_lines(struct er_ctl_documents *documents, const char *name, str
         struct er_str one = { text.p, end == NULL ? text.n : (size_t)(end - text.p) };
         size_t taken = one.n + (end != NULL);
 
-        if (!blank(one)) {
+        if (!er_ctl_line_blank(one)) {
             er_ctl_documents_add(documents, one, place_of(documents, name, "line", line));
         }
         text.p += taken;
@@ -135,7 +126,7 @@ static void read_text(struct er_ctl_documents *documents, const char *name, stru
         if (err.offset != ER_NO_OFFSET) {
             er_json_position(text, err.offset, &line, &column);
         }
-        er_ctl_error(code, "%s line %zu column %zu: %s", name, line - 1, column, err.text);
+        er_ctl_error(code, "%s line %zu column %zu: %s", strcmp(name, "-") == 0 ? "standard input" : name, line - 1, column, err.text);
         documents->errors++;
     }
 }
