@@ -115,6 +115,10 @@ enum er_code er_sql_open(const char *path, struct er_sql **out, struct er_err *e
         code = fail(sql, rc, err);
         goto fail;
     }
+    if (sqlite3_db_readonly(sql->db, "main") == 1) { /* what SQLite falls back to when it may not write */
+        code = er_err_set(err, ER_E_STORE, "store %s may only be read; it must be writable for the router's user", path);
+        goto fail;
+    }
     protect(sql->db);
     code = er_sql_exec(sql, settings, err);
     if (code != ER_OK) {
