@@ -205,7 +205,7 @@ static bool route_event(struct er_worker *w, const struct er_source_record *from
 
 static void route_pinned(struct er_worker *w, int64_t until)
 {
-    for (unsigned i = 1; w->batch_at < w->batch_n && !er_worker_window_full(w); i++) {
+    for (unsigned i = 1; w->batch_at < w->batch_n && !w->sink_full && !er_worker_window_full(w); i++) {
         if (!route_event(w, &w->batch[w->batch_at])) {
             return;
         }
@@ -224,7 +224,7 @@ bool er_worker_route(struct er_worker *w)
     size_t before = w->batch_at;
     int64_t start;
 
-    if (w->batch_at >= w->batch_n || er_worker_window_full(w) || w->now < w->put_off_until) {
+    if (w->batch_at >= w->batch_n || w->sink_full || er_worker_window_full(w) || w->now < w->put_off_until) {
         return false;
     }
     start = w->now = er_clock_now(&w->o.clock);

@@ -121,10 +121,9 @@ static enum er_sink_result refusal(struct fake_sink *sink, struct fake_topic *to
     return sink->outstanding >= sink->queue ? ER_SINK_FULL : ER_SINK_OK;
 }
 
-static enum er_sink_result fake_produce(void *ctx, struct er_sink_topic *handle, const struct er_record *record,
-                                        struct er_sink_ticket *ticket, const char **text)
+static enum er_sink_result produce_now(struct fake_sink *sink, struct er_sink_topic *handle, const struct er_record *record,
+                                       struct er_sink_ticket *ticket, const char **text)
 {
-    struct fake_sink *sink = ctx;
     struct fake_topic *topic = (struct fake_topic *)handle;
     enum er_sink_result result = refusal(sink, topic);
     struct fake_entry *entry;
@@ -152,6 +151,17 @@ static enum er_sink_result fake_produce(void *ctx, struct er_sink_topic *handle,
         fail_at(sink->failure, "ticket does not fit its record");
     }
     return ER_SINK_OK;
+}
+
+static enum er_sink_result fake_produce(void *ctx, struct er_sink_topic *handle, const struct er_record *record,
+                                        struct er_sink_ticket *ticket, const char **text)
+{
+    enum er_sink_result result;
+
+    no_memory_pause();
+    result = produce_now(ctx, handle, record, ticket, text);
+    no_memory_resume();
+    return result;
 }
 
 /* Order within one source partition and one destination partition is the order of produce, as an idempotent producer keeps it,

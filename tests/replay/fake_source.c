@@ -250,7 +250,7 @@ static void deliver(struct fake_source *source, struct er_source_record *out)
     }
 }
 
-static size_t fake_poll(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
+static size_t poll_now(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
 {
     struct fake_source *source = ctx;
     size_t n = 0;
@@ -268,6 +268,16 @@ static size_t fake_poll(void *ctx, struct er_source_record *records, size_t max,
         deliver(source, &records[n++]);
     }
     next_rebalance(source, event);
+    return n;
+}
+
+static size_t fake_poll(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
+{
+    size_t n;
+
+    no_memory_pause();
+    n = poll_now(ctx, records, max, wait_ns, event);
+    no_memory_resume();
     return n;
 }
 
@@ -332,9 +342,11 @@ static void fake_record(void *ctx, void *owner, struct er_record *out)
     struct fake_source *source = ctx;
     struct fake_record *record = owner;
 
+    no_memory_pause();
     free(source->record_headers);
     *out = record->record;
     out->headers = source->record_headers = headers_copy(&record->record, false);
+    no_memory_resume();
 }
 
 static void fake_release(void *ctx, void *owner)

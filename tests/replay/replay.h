@@ -125,6 +125,11 @@ void sink_check_pairs(struct fake_sink *sink, const char *dead_letter_topic);
 bool sink_result_of(const char *name, enum er_sink_result *out);
 extern const struct er_sink_ops fake_sink_ops;
 
+/* One of n allocations of the worker fails, by a fixed pseudo-random choice (not under a sanitizer). Counted only while not paused; begins paused. The fakes pause. */
+void no_memory_set(unsigned n);
+void no_memory_pause(void);
+void no_memory_resume(void);
+
 /* Runs the script in file; false: failure->text says "file:line: what". */
 bool replay_run(const char *path, struct failure *failure);
 

@@ -198,8 +198,13 @@ static void step(struct script *s)
 {
     start(s);
     if (!s->failure->failed) {
+        no_memory_resume();
         er_worker_step(s->worker);
+        no_memory_pause();
         check_balance(s);
+        if (s->no_memory) {
+            s->now += 10 * ER_MS_NS; /* what was put off is tried again by and by */
+        }
     }
 }
 
@@ -214,7 +219,7 @@ static void run(struct script *s)
 {
     unsigned quiet = 0;
 
-    for (unsigned i = 0; quiet < 4 && !s->failure->failed; i++) {
+    for (unsigned i = 0; quiet < (s->no_memory ? 40 : 4) && !s->failure->failed; i++) {
         uint64_t before = activity(s);
 
         step(s);
@@ -575,6 +580,14 @@ static void do_commit_fails(struct script *s, const struct words *w)
     s->source.commit_failures = (unsigned)script_number(s, script_arg(s, w, 1));
 }
 
+static void do_no_memory(struct script *s, const struct words *w)
+{
+    unsigned n = (unsigned)script_number(s, script_arg(s, w, 1));
+
+    no_memory_set(n);
+    s->no_memory = n > 0;
+}
+
 static void do_stop(struct script *s, const struct words *w)
 {
     if (s->worker != NULL) {
@@ -599,13 +612,28 @@ void script_dispatch(struct script *s, const struct command *commands, size_t n,
 }
 
 static const struct command commands[] = {
-    { "set", do_set },         { "rule", do_rule },         { "change", do_change },
-    { "assign", do_assign },   { "revoke", do_revoke },     { "lost", do_lost },
-    { "event", do_event },     { "step", do_step },         { "run", do_run },
-    { "advance", do_advance }, { "topic", do_topic },       { "sink", do_sink },
-    { "size", do_size },       { "produce", do_produce },   { "queue", do_queue },
-    { "report", do_report },   { "ensured", do_ensured },   { "stop", do_stop },
-    { "ignore", do_ignore },   { "expect", script_expect }, { "commit-fails", do_commit_fails },
+    { "set", do_set },
+    { "rule", do_rule },
+    { "change", do_change },
+    { "assign", do_assign },
+    { "revoke", do_revoke },
+    { "lost", do_lost },
+    { "event", do_event },
+    { "step", do_step },
+    { "run", do_run },
+    { "advance", do_advance },
+    { "topic", do_topic },
+    { "sink", do_sink },
+    { "size", do_size },
+    { "produce", do_produce },
+    { "queue", do_queue },
+    { "report", do_report },
+    { "ensured", do_ensured },
+    { "stop", do_stop },
+    { "ignore", do_ignore },
+    { "expect", script_expect },
+    { "commit-fails", do_commit_fails },
+    { "no-memory", do_no_memory },
 };
 
 static bool next_line(struct script *s, char *line, struct words *words)
@@ -649,6 +677,7 @@ static void script_init(struct script *s, const char *path, struct failure *fail
 
 static void script_fini(struct script *s)
 {
+    no_memory_set(0);
     er_worker_free(s->worker);
     er_ruleset_free(s->ruleset);
     for (size_t i = 0; i < s->n_subscribers; i++) {

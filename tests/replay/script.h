@@ -35,6 +35,7 @@ struct script {
     struct hook_topic hooks[TOPICS];
     size_t n_hooks;
     bool health;
+    bool no_memory;
 };
 
 struct words {
