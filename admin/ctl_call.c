@@ -208,6 +208,9 @@ enum er_ctl_exit er_ctl_each(struct er_ctl_session *session, struct er_str targe
             result = cb(ctx, item) ? ER_CTL_OK : ER_CTL_NEGATIVE;
             left--;
         }
+        if (items == NULL || items->n == 0) {
+            break; /* whatever the token says: no page is empty but the only one */
+        }
     } while (result == ER_CTL_OK && token.n > 0 && left > 0);
     er_buf_free(&token);
     return result;
