@@ -63,6 +63,10 @@ static bool print_event(struct tester *tester, const struct event_name *name, co
         matched = er_matcher_matched_ids(tester->matcher, &n_matched);
         undecided = er_matcher_undecided_ids(tester->matcher, &n_undecided);
     }
+    if ((matched == NULL && n_matched > 0) || (undecided == NULL && n_undecided > 0)) {
+        er_ctl_error(ER_E_NOMEM, "out of memory");
+        return false;
+    }
     er_buf_clear(&tester->line);
     er_jw_init(&w, &tester->line);
     er_jw_object(&w);

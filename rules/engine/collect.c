@@ -191,13 +191,13 @@ static int compare_ids(const void *a, const void *b)
 
 const struct er_str *er_found_ids(struct er_found_list *list, size_t *n)
 {
-    *n = 0;
-    if (list->n > 0 && er_grow(&list->ids, &list->ids_capacity, sizeof *list->ids, list->n - 1)) {
-        for (uint32_t i = 0; i < list->n; i++) {
-            list->ids[i] = list->items[i].id;
-        }
-        *n = list->n;
-        qsort(list->ids, *n, sizeof *list->ids, compare_ids);
+    *n = list->n;
+    if (list->n == 0 || !er_grow(&list->ids, &list->ids_capacity, sizeof *list->ids, list->n - 1)) {
+        return NULL;
     }
+    for (uint32_t i = 0; i < list->n; i++) {
+        list->ids[i] = list->items[i].id;
+    }
+    qsort(list->ids, *n, sizeof *list->ids, compare_ids);
     return list->ids;
 }

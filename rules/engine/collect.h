@@ -38,7 +38,7 @@ bool er_collector_add(struct er_collector *collector, const struct er_found *fou
 /* Fills subscribers and undecided of the match. False without memory. */
 bool er_collector_finish(struct er_collector *collector, struct er_match *match);
 
-/* The ids of a finished list alone, sorted; n = 0 without memory. */
+/* The ids of a finished list alone, sorted. NULL with *n > 0: out of memory. */
 const struct er_str *er_found_ids(struct er_found_list *list, size_t *n);
 
 #endif

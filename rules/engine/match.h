@@ -45,7 +45,8 @@ void er_matcher_unpin(struct er_matcher *matcher);
 enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out,
                               struct er_err *err) ER_MUST_CHECK;
 
-/* Ids of all matching and all undecided subscriptions of the last match, sorted bytewise (offline `rule test`). Valid as er_match. */
+/* Ids of all matching and all undecided subscriptions of the last match, sorted bytewise (offline `rule test`). Valid as er_match.
+ * NULL with *n > 0: out of memory. */
 const struct er_str *er_matcher_matched_ids(const struct er_matcher *matcher, size_t *n);
 const struct er_str *er_matcher_undecided_ids(const struct er_matcher *matcher, size_t *n);
 
