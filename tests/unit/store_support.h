@@ -45,8 +45,11 @@ static inline int set_up(void **state)
     (void)snprintf(f->path, sizeof f->path, "%s/rules.db", f->dir);
     f->arena = er_arena_new(0);
     assert_non_null(f->arena);
-    f->policy = (struct er_plan_policy){ .topic_template = ER_STR("sub.{subscriber}"), .partitions = 1, .reserved = reserved_topics,
-                                         .n_reserved = 2, .limits = er_rule_default_limits() };
+    f->policy = (struct er_plan_policy){ .topic_template = ER_STR("sub.{subscriber}"),
+                                         .partitions = 1,
+                                         .reserved = reserved_topics,
+                                         .n_reserved = 2,
+                                         .limits = er_rule_default_limits() };
     f->now = 1000;
     open_store(f);
     return 0;
@@ -180,11 +183,11 @@ static inline void execute(struct fixture *f, const char *sql)
     (void)sqlite3_close(db);
 }
 
-#define ASK(f, sql, expected)                       \
-    do {                                            \
-        char answer_[512];                          \
-        ask((f), (sql), answer_, sizeof answer_);   \
-        assert_string_equal(answer_, (expected));   \
+#define ASK(f, sql, expected)                                                                                                      \
+    do {                                                                                                                           \
+        char answer_[512];                                                                                                         \
+        ask((f), (sql), answer_, sizeof answer_);                                                                                  \
+        assert_string_equal(answer_, (expected));                                                                                  \
     } while (0)
 
 /* Ids of rows, joined by spaces. */
