@@ -19,6 +19,7 @@ struct er_slot {
     int64_t arrived_ns;
     uint32_t unreported; /* copies and dead letters that are not final, plus 1 while the event is being routed */
     uint32_t bytes;      /* key and value */
+    uint32_t held;       /* bytes of memory, until it is finished */
     bool delivered;      /* a copy reached a subscriber */
     bool dead_lettered;  /* a dead letter was written */
 };

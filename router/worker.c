@@ -117,7 +117,7 @@ static void account(struct er_worker *w, const struct er_slot *slot)
     er_count(&n->received_bytes, slot->bytes);
     er_count(slot->dead_lettered ? &n->dead_lettered : slot->delivered ? &n->routed : &n->unmatched, 1);
     w->events--;
-    w->bytes -= slot->bytes;
+    w->bytes -= slot->held;
 }
 
 /* Counts and acknowledges what is finished at the front of each window. */

@@ -44,7 +44,7 @@ void er_worker_detach(struct er_worker *w, uint32_t index)
     w->events -= er_window_size(window);
     er_count(&w->o.counters->dropped_events, er_window_size(window));
     for (uint64_t seq = window->base; seq < window->head; seq++) {
-        w->bytes -= er_window_slot(window, seq)->bytes;
+        w->bytes -= er_window_slot(window, seq)->held;
     }
     er_worker_drop_waiting(w, window);
     window->next_detached = w->detached;

@@ -2,6 +2,7 @@
 
 #define CLOCK_EVERY 16 /* events between two looks at the clock */
 #define PUT_OFF_NS (10 * ER_MS_NS)
+#define HEADER_BYTES 64 /* of memory for a header besides its name and value */
 
 bool er_worker_window_full(const struct er_worker *w)
 {
@@ -170,6 +171,18 @@ static void carry_out(struct er_worker *w, struct er_window *window, struct er_c
     er_worker_slot_down(w, window, seq);
 }
 
+/* Memory of an event and its copies. The sink has headers of its own for every copy, and nobody else bounds these. */
+static uint32_t held_bytes(const struct er_record *record, size_t copies)
+{
+    size_t headers = 0, held;
+
+    for (size_t i = 0; i < record->n_headers; i++) {
+        headers += record->headers[i].name.n + record->headers[i].value.n + HEADER_BYTES;
+    }
+    held = record->key.n + record->value.n + headers * (copies + 1);
+    return held < UINT32_MAX ? (uint32_t)held : UINT32_MAX;
+}
+
 static bool route_event(struct er_worker *w, const struct er_source_record *from)
 {
     struct er_window *window = from->index < w->n_windows ? w->windows[from->index] : NULL;
@@ -196,8 +209,9 @@ static bool route_event(struct er_worker *w, const struct er_source_record *from
     slot = er_window_slot(window, er_window_push(window, from->record.offset, from->record.owner));
     slot->arrived_ns = w->now;
     slot->bytes = (uint32_t)(from->record.key.n + from->record.value.n);
+    slot->held = held_bytes(&from->record, plan.n);
     w->events++;
-    w->bytes += slot->bytes;
+    w->bytes += slot->held;
     carry_out(w, window, &plan);
     c->window = NULL; /* the next poll may move the headers */
     return true;
