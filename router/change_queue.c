@@ -14,6 +14,7 @@ struct ensure {
     struct er_topic *items;
     const struct er_destination **destinations; /* of the plan, one per item; not to be used when queue is NULL */
     char *names;                                /* zero-terminated copies, one after the other */
+    struct er_str *made;                        /* subscribers whose topic the router made; as long as items */
 };
 
 struct er_change_queue {
@@ -76,9 +77,9 @@ static void finish(struct er_change_queue *queue, struct er_plan *plan, enum er_
     er_plan_free(plan);
 }
 
-static void note_created(struct er_change_queue *queue, const struct ensure *ensure)
+static void note_created(struct er_change_queue *queue, struct ensure *ensure)
 {
-    struct er_err err;
+    size_t made = 0;
 
     for (size_t i = 0; ensure != NULL && i < ensure->job.n; i++) {
         const struct er_destination *destination = ensure->destinations[i];
@@ -89,10 +90,10 @@ static void note_created(struct er_change_queue *queue, const struct ensure *ens
             continue;
         er_log_write(queue->options.log, ER_LOG_INFO, ER_LM("topic made"), ER_LFS("topic", destination->topic),
                      ER_LFI("partitions", destination->partitions));
-        if (er_store_set_topic_created(queue->options.store, destination->subscriber, &err) != ER_OK)
-            er_log_write(queue->options.log, ER_LOG_WARN, ER_LM("store cannot remember who made a topic"),
-                         ER_LFS("topic", destination->topic), ER_LF("error", err.text));
+        ensure->made[made++] = destination->subscriber;
     }
+    if (made > 0)
+        er_topic_watch_remember(queue->options.watch, ensure->made, made);
 }
 
 static void forget_removed(struct er_change_queue *queue, const struct er_ruleset_change *change)
@@ -102,7 +103,7 @@ static void forget_removed(struct er_change_queue *queue, const struct er_rulese
 }
 
 /* From here on everything is synchronous. ensure may be NULL (no destination had to be looked at). */
-static enum er_code apply(struct er_change_queue *queue, struct er_plan *plan, const struct ensure *ensure, struct er_err *err)
+static enum er_code apply(struct er_change_queue *queue, struct er_plan *plan, struct ensure *ensure, struct er_err *err)
 {
     const struct er_change_request *request = queue->first;
     struct er_ruleset_change change;
@@ -145,6 +146,7 @@ static void ensure_free(struct ensure *ensure)
     free(ensure->items);
     free(ensure->destinations);
     free(ensure->names);
+    free(ensure->made);
     free(ensure);
 }
 
@@ -201,7 +203,8 @@ static struct ensure *ensure_new(struct er_change_queue *queue, const struct er_
     ensure->items = calloc(n + 1, sizeof *ensure->items);
     ensure->destinations = calloc(n + 1, sizeof *ensure->destinations);
     ensure->names = malloc(bytes);
-    if (ensure->items == NULL || ensure->destinations == NULL || ensure->names == NULL) {
+    ensure->made = calloc(n + 1, sizeof *ensure->made);
+    if (ensure->items == NULL || ensure->destinations == NULL || ensure->names == NULL || ensure->made == NULL) {
         ensure_free(ensure);
         return NULL;
     }

@@ -6,6 +6,7 @@
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 enum state { UNKNOWN, READY, BROKEN };
@@ -38,7 +39,6 @@ struct er_topic_watch {
     struct er_topics_job *job; /* under way, or NULL */
     bool started;
     uint64_t generation;
-    bool no_memory; /* a job could not be made: again at the next tick */
 };
 
 /* What a job's item needs to find its entry again. */
@@ -51,6 +51,8 @@ struct ask {
         size_t n;
         uint64_t generation;
     } *keys;
+    struct er_str *made; /* subscribers whose topic the router made; as long as keys */
+    size_t n_made;
 };
 
 static struct entry *find(const struct er_topic_watch *watch, struct er_str key)
@@ -94,6 +96,10 @@ static struct entry *put(struct er_topic_watch *watch, struct er_str key, struct
             memcpy(bytes, key.p, key.n);
             entry->key = (struct er_str){ bytes, key.n };
             HASH_ADD_KEYPTR(hh, watch->table, entry->key.p, entry->key.n, entry);
+            if (entry->hh.tbl == NULL) {
+                free(entry);
+                entry = NULL;
+            }
         }
     }
     if (entry == NULL || name == NULL) {
@@ -149,14 +155,13 @@ static void ask_free(struct ask *ask)
         free(name.owned);
     }
     free(ask->keys);
+    free(ask->made);
     free(ask->items);
     free(ask);
 }
 
 static void take_ready(struct er_topic_watch *watch, struct entry *entry, const struct er_topic *item)
 {
-    struct er_err err;
-
     if (entry->state == BROKEN)
         er_log_write(watch->options.log, ER_LOG_INFO, ER_LM("topic exists again"), ER_LF("topic", entry->topic));
     if (item->created)
@@ -165,8 +170,6 @@ static void take_ready(struct er_topic_watch *watch, struct entry *entry, const 
     entry->state = READY;
     entry->text[0] = '\0';
     entry->retry_after = RETRY_FIRST_MS;
-    if (item->created && !entry->service && er_store_set_topic_created(watch->options.store, entry->key, &err) != ER_OK)
-        er_log_write(watch->options.log, ER_LOG_WARN, ER_LM("store cannot remember who made a topic"), ER_LF("error", err.text));
 }
 
 static void take_broken(struct er_topic_watch *watch, struct entry *entry, const struct er_topic *item)
@@ -178,6 +181,15 @@ static void take_broken(struct er_topic_watch *watch, struct entry *entry, const
     snprintf(entry->text, sizeof entry->text, "%s", item->text);
     entry->retry_ms = er_clock_ms() + entry->retry_after;
     entry->retry_after = entry->retry_after * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : entry->retry_after * 2;
+}
+
+void er_topic_watch_remember(struct er_topic_watch *watch, const struct er_str *subscribers, size_t n)
+{
+    struct er_err err;
+
+    if (er_store_set_topics_created(watch->options.store, subscribers, n, &err) != ER_OK)
+        er_log_write(watch->options.log, ER_LOG_WARN, ER_LM("store cannot remember who made topics"), ER_LFI("topics", n),
+                     ER_LF("error", err.text));
 }
 
 /* Without a broker nothing was learnt about an entry that has not been looked at yet. */
@@ -194,15 +206,20 @@ static void job_done(void *arg, struct er_topics_job *job)
         if (entry == NULL || entry->generation != ask->keys[i].generation)
             continue;
         entry->asked = false;
-        if (job->items[i].code == ER_OK)
+        if (job->items[i].code == ER_OK) {
             take_ready(watch, entry, &job->items[i]);
-        else if (job->reached && job->items[i].code != ER_E_UNAVAILABLE)
+            if (job->items[i].created && !entry->service)
+                ask->made[ask->n_made++] = entry->key;
+        } else if (job->reached && job->items[i].code != ER_E_UNAVAILABLE) {
             take_broken(watch, entry, &job->items[i]);
-        else if (entry->state == UNKNOWN)
+        } else if (entry->state == UNKNOWN) {
             snprintf(entry->text, sizeof entry->text, "%s", job->items[i].text);
-        else
+        } else {
             entry->retry_ms = er_clock_ms() + entry->retry_after;
+        }
     }
+    if (ask->n_made > 0)
+        er_topic_watch_remember(watch, ask->made, ask->n_made);
     if (job->reached && !stopping)
         watch->started = true;
     watch->job = NULL;
@@ -214,27 +231,39 @@ static bool is_due(const struct entry *entry, uint64_t now_ms)
     return !entry->asked && (entry->state == UNKNOWN || (entry->state == BROKEN && now_ms >= entry->retry_ms));
 }
 
+static size_t count_due(const struct er_topic_watch *watch, uint64_t now_ms)
+{
+    struct entry *entry, *next;
+    size_t n = 0;
+
+    HASH_ITER(hh, watch->table, entry, next)
+        n += is_due(entry, now_ms);
+    return n;
+}
+
 /* One job for everything that is due. */
 static bool submit_due(struct er_topic_watch *watch, uint64_t now_ms)
 {
-    struct ask *ask = calloc(1, sizeof *ask);
+    size_t n = count_due(watch, now_ms);
+    struct ask *ask = n == 0 ? NULL : calloc(1, sizeof *ask);
     struct entry *entry, *next;
-    size_t n = HASH_COUNT(watch->table);
 
     if (ask == NULL)
-        return false;
+        return n == 0;
     ask->owner = watch;
-    ask->items = calloc(n + 1, sizeof *ask->items);
-    ask->keys = calloc(n + 1, sizeof *ask->keys);
-    if (ask->items == NULL || ask->keys == NULL)
+    ask->items = calloc(n, sizeof *ask->items);
+    ask->keys = calloc(n, sizeof *ask->keys);
+    ask->made = calloc(n, sizeof *ask->made);
+    if (ask->items == NULL || ask->keys == NULL || ask->made == NULL)
         goto fail;
     HASH_ITER(hh, watch->table, entry, next) {
-        struct er_topic *item = &ask->items[ask->job.n];
-        struct ask_key *key = &ask->keys[ask->job.n];
+        struct er_topic *item;
+        struct ask_key *key;
 
         if (!is_due(entry, now_ms))
             continue;
-        ask->job.n++;
+        item = &ask->items[ask->job.n];
+        key = &ask->keys[ask->job.n++];
         key->n = entry->key.n;
         key->generation = entry->generation;
         key->key = copy_of(entry->key);
@@ -243,10 +272,6 @@ static bool submit_due(struct er_topic_watch *watch, uint64_t now_ms)
         item->create = entry->create && watch->options.config->destination_create;
         if (key->key == NULL || item->name == NULL)
             goto fail;
-    }
-    if (ask->job.n == 0) {
-        ask_free(ask);
-        return true;
     }
     HASH_ITER(hh, watch->table, entry, next)
         entry->asked |= is_due(entry, now_ms);

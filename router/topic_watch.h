@@ -44,6 +44,8 @@ bool er_topic_watch_ready(const struct er_topic_watch *watch, struct er_str subs
 /* A topic was ensured (or another one than before). Without memory it is forgotten: then the next change asks Kafka again. */
 void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created);
 void er_topic_watch_remove(struct er_topic_watch *watch, struct er_str subscriber);
+/* The store learns that the router made these subscribers' topics; if it cannot, that is logged. */
+void er_topic_watch_remember(struct er_topic_watch *watch, const struct er_str *subscribers, size_t n);
 
 /* A worker found that a topic is missing or refuses copies, and looks after it from now on. Returns whether the router may make it (it
  * made it before), with its partitions. */

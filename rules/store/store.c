@@ -238,18 +238,29 @@ uint64_t er_store_revision(const struct er_store *store)
     return store->revision;
 }
 
-enum er_code er_store_set_topic_created(struct er_store *store, struct er_str subscriber, struct er_err *err)
+static enum er_code set_topic_created(struct er_store *store, struct er_str subscriber, struct er_err *err)
 {
     struct er_sql_stmt *stmt;
-    int changed = 0;
     enum er_code code = er_sql_use(store->sql, ER_SQL_SUBSCRIBER_TOPIC_CREATED, &stmt, err);
 
     if (code == ER_OK) {
         er_sql_bind_text(stmt, 1, subscriber);
-        code = er_sql_run(stmt, &changed, err);
+        code = er_sql_run(stmt, NULL, err);
     }
-    if (code == ER_OK && changed == 0) {
-        code = er_err_set(err, ER_E_NOT_FOUND, "subscriber %.*s does not exist", ER_STR_ARG(subscriber));
+    return code;
+}
+
+enum er_code er_store_set_topics_created(struct er_store *store, const struct er_str *subscribers, size_t n, struct er_err *err)
+{
+    enum er_code code = er_sql_begin(store->sql, err);
+
+    for (size_t i = 0; i < n && code == ER_OK; i++) {
+        code = set_topic_created(store, subscribers[i], err);
+    }
+    if (code == ER_OK) {
+        code = er_sql_commit(store->sql, err);
+    } else {
+        er_sql_rollback(store->sql);
     }
     return code;
 }

@@ -67,7 +67,7 @@ enum er_code er_store_get_subscription(struct er_store *store, struct er_str id,
 enum er_code er_store_get_subscriber(struct er_store *store, struct er_str id, er_store_subscriber_cb *cb, void *ctx,
                                      struct er_err *err) ER_MUST_CHECK;
 
-/* Remembers that the router created a subscriber's topic. Not a revision. */
-enum er_code er_store_set_topic_created(struct er_store *store, struct er_str subscriber, struct er_err *err) ER_MUST_CHECK;
+/* Remembers that the router created the topics of these subscribers, in one transaction; one that is gone is skipped. Not a revision. */
+enum er_code er_store_set_topics_created(struct er_store *store, const struct er_str *subscribers, size_t n, struct er_err *err) ER_MUST_CHECK;
 
 #endif

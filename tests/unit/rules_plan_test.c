@@ -389,7 +389,7 @@ static void another_topic_is_not_created_yet(void **state)
     struct fixture *f = *state;
 
     (void)put_subscriber_now(f, "A", "{}");
-    assert_int_equal(er_store_set_topic_created(f->store, ER_STR("A"), &f->err), ER_OK);
+    assert_int_equal(er_store_set_topics_created(f->store, &ER_STR("A"), 1, &f->err), ER_OK);
     (void)put_subscriber_now(f, "A", "{\"description\":\"x\"}");
     ASK(f, "SELECT topic_created FROM subscriber", "1");
     (void)put_subscriber_now(f, "A", "{\"topic\":\"new\"}");
