@@ -571,14 +571,19 @@ static void refuse(struct er_topics_job *list)
     }
 }
 
-void er_kafka_topics_free(struct er_kafka_topics *topics)
+void er_kafka_topics_stop(struct er_kafka_topics *topics)
 {
-    if (topics == NULL)
-        return;
     pthread_mutex_lock(&topics->mutex);
     topics->stopping = true;
     pthread_cond_signal(&topics->cond);
     pthread_mutex_unlock(&topics->mutex);
+}
+
+void er_kafka_topics_free(struct er_kafka_topics *topics)
+{
+    if (topics == NULL)
+        return;
+    er_kafka_topics_stop(topics);
     pthread_join(topics->thread, NULL);
     refuse(topics->answered);
     refuse(topics->urgent);

@@ -41,7 +41,9 @@ struct er_topics_job {
 /* config, log and ops are borrowed. wakeup_fd: an eventfd of the caller that is written when there are answers. */
 enum er_code er_kafka_topics_new(const struct er_config *config, struct er_log *log, const struct er_topic_ops *ops, int wakeup_fd,
                                  struct er_kafka_topics **out, struct er_err *err) ER_MUST_CHECK;
-/* Jobs that have no answer yet get ER_E_UNAVAILABLE. Takes at most about a second. */
+/* The thread ends as soon as it can, in the background; what is submitted from here on is answered by free. */
+void er_kafka_topics_stop(struct er_kafka_topics *topics);
+/* Jobs that have no answer yet get ER_E_UNAVAILABLE. Waits for the request that is under way, at most some seconds. */
 void er_kafka_topics_free(struct er_kafka_topics *topics);
 
 void er_kafka_topics_submit(struct er_kafka_topics *topics, struct er_topics_job *job);

@@ -262,6 +262,8 @@ void er_router_stop(struct er_router *router)
         return;
     router->stopping = true;
     er_change_queue_stop(router->queue);
+    if (router->topics != NULL)
+        er_kafka_topics_stop(router->topics); /* it may have to wait for an answer: beside the workers, not after them */
     /* what follows the events in flight (last reports, leaving the group, ending threads) has to fit into the timeout too */
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_stop(router->workers[i], now + timeout * 7 / 10, now + timeout * 9 / 10);
