@@ -8,14 +8,14 @@
 
 enum {
     COPY_MAX = 1024,       /* smaller values are copied by librdkafka: cheaper than keeping the source's message for them */
-    LOOK_MS = 50,          /* longest wait for metadata before a topic that was missing is tried again */
+    LOOK_MS = 50,          /* longest wait for metadata before a topic that said no is tried again */
     DEAD_TOPICS_MIN = 100, /* closed topics, and a tenth of the open ones, before the producer is replaced */
 };
 
 struct er_sink_topic {
     struct er_sink_topic *previous, *next;
     rd_kafka_topic_t *rkt; /* of the present producer; NULL: could not be made yet */
-    bool missing;          /* librdkafka takes it for missing, and would do so for minutes */
+    bool doubtful;         /* librdkafka takes it for missing or forbidden, and would do so for minutes */
     char name[];
 };
 
@@ -252,7 +252,7 @@ static enum er_sink_result enqueue(struct er_kafka_sink *sink, struct er_sink_to
     if (headers != NULL)
         rd_kafka_headers_destroy(headers);
     result = result_of(rd_kafka_error_code(error));
-    topic->missing |= result == ER_SINK_MISSING;
+    topic->doubtful |= result == ER_SINK_MISSING || result == ER_SINK_REFUSED;
     *text = rd_kafka_err2str(rd_kafka_error_code(error));
     if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_error_is_fatal(error)) {
         note_fatal(sink);
@@ -262,12 +262,12 @@ static enum er_sink_result enqueue(struct er_kafka_sink *sink, struct er_sink_to
     return result;
 }
 
-/* Only for the rare probe of a topic that was missing: makes librdkafka look whether it exists by now. */
+/* Only for the rare probe of a topic that was missing or forbidden: makes librdkafka look again. */
 static void look_again(struct er_kafka_sink *sink, struct er_sink_topic *topic)
 {
     const struct rd_kafka_metadata *metadata = NULL;
 
-    topic->missing = false;
+    topic->doubtful = false;
     if (rd_kafka_metadata(sink->rk, 0, topic->rkt, &metadata, LOOK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_metadata_destroy(metadata);
 }
@@ -285,15 +285,15 @@ static enum er_sink_result produce(void *ctx, struct er_sink_topic *topic, const
         attach(sink, topic);
     if (topic->rkt == NULL)
         return ER_SINK_FULL;
-    if (topic->missing)
+    if (topic->doubtful)
         look_again(sink, topic);
     return enqueue(sink, topic, record, ticket, text);
 }
 
-static void note_missing(struct er_kafka_sink *sink, const char *name)
+static void note_doubtful(struct er_kafka_sink *sink, const char *name)
 {
     for (struct er_sink_topic *topic = sink->topics; topic != NULL; topic = topic->next)
-        topic->missing |= strcmp(topic->name, name) == 0;
+        topic->doubtful |= strcmp(topic->name, name) == 0;
 }
 
 static const rd_kafka_message_t *next_message(struct er_kafka_sink *sink)
@@ -329,8 +329,8 @@ static size_t poll_reports(void *ctx, struct er_sink_report *reports, size_t max
         report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
         if (message->err == RD_KAFKA_RESP_ERR__FATAL)
             note_fatal(sink);
-        if (report->result == ER_SINK_MISSING)
-            note_missing(sink, rd_kafka_topic_name(message->rkt));
+        if (report->result == ER_SINK_MISSING || report->result == ER_SINK_REFUSED)
+            note_doubtful(sink, rd_kafka_topic_name(message->rkt));
         /* it was sent once already: perhaps it was written */
         if (report->result == ER_SINK_RECALLED && rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
             report->result = ER_SINK_RETRY;
