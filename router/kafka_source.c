@@ -193,10 +193,22 @@ static struct slot *slot_take(struct er_kafka_source *source, const char *topic,
     return slot;
 }
 
+/* What was read before the partition left must not be taken for part of its next assignment, which begins further back. */
+static void drop_stray(struct er_kafka_source *source, const struct slot *slot)
+{
+    rd_kafka_message_t *stray = source->stray;
+
+    if (stray == NULL || stray->partition != slot->partition || strcmp(rd_kafka_topic_name(stray->rkt), slot->topic) != 0)
+        return;
+    rd_kafka_message_destroy(stray);
+    source->stray = NULL;
+}
+
 static void slot_drop(struct er_kafka_source *source, struct slot *slot)
 {
     rd_kafka_queue_t *queue = slot->queue;
 
+    drop_stray(source, slot);
     pthread_mutex_lock(&source->mutex);
     free(slot->topic);
     *slot = (struct slot){ .topic = NULL };
