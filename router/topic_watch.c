@@ -111,6 +111,7 @@ static struct entry *put(struct er_topic_watch *watch, struct er_str key, struct
     free(entry->topic);
     entry->topic = name;
     entry->partitions = partitions;
+    entry->create = false;
     entry->generation = ++watch->generation;
     entry->state = UNKNOWN;
     entry->asked = false;
