@@ -21,9 +21,9 @@ struct er_change_queue {
     struct er_change_queue_options options;
     struct er_change_request *first;
     struct er_change_request **last;
-    struct er_plan *plan;     /* of the first request while its destinations are made */
+    struct er_plan *plan; /* of the first request while its destinations are made */
     struct ensure *ensure;
-    bool running;             /* a done callback may submit: it must not recurse */
+    bool running; /* a done callback may submit: it must not recurse */
     bool stopped;
     size_t waiting;
     struct er_change_stats stats;

@@ -26,7 +26,8 @@ struct er_change_queue_options {
 };
 
 /* options are copied, what they point to is borrowed. */
-enum er_code er_change_queue_new(const struct er_change_queue_options *options, struct er_change_queue **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_change_queue_new(const struct er_change_queue_options *options, struct er_change_queue **out,
+                                 struct er_err *err) ER_MUST_CHECK;
 /* After er_change_queue_stop, and after the last topics job was answered. */
 void er_change_queue_free(struct er_change_queue *queue);
 
@@ -39,11 +40,11 @@ void er_change_queue_stop(struct er_change_queue *queue);
 size_t er_change_queue_waiting(const struct er_change_queue *queue);
 
 struct er_change_stats {
-    uint64_t applied;           /* changes that made a revision */
-    uint64_t refused;           /* requests that ended in an error */
-    uint64_t last_commit_ns;    /* store transaction */
+    uint64_t applied;        /* changes that made a revision */
+    uint64_t refused;        /* requests that ended in an error */
+    uint64_t last_commit_ns; /* store transaction */
     uint64_t commit_ns_sum;
-    uint64_t last_publish_ns;   /* prepare and publish */
+    uint64_t last_publish_ns; /* prepare and publish */
 };
 void er_change_queue_stats(const struct er_change_queue *queue, struct er_change_stats *out);
 

@@ -197,12 +197,13 @@ struct check {
     enum er_code first;
 };
 
-static void report(struct check *check, enum er_code code, const struct er_property *property, const char *section, const char *text)
+static void report(struct check *check, enum er_code code, const struct er_property *property, const char *section,
+                   const char *text)
 {
     if (check->first == ER_OK)
         check->first = code;
-    er_buf_printf(check->errors, "%s: error[%s]: %s.%s: %s\n", property->origin == NULL ? "-" : property->origin, er_code_name(code),
-                  section, property->name, text);
+    er_buf_printf(check->errors, "%s: error[%s]: %s.%s: %s\n", property->origin == NULL ? "-" : property->origin,
+                  er_code_name(code), section, property->name, text);
 }
 
 /* These two become words of the command line that librdkafka runs to renew a ticket. */
@@ -303,15 +304,17 @@ static void check_property(struct check *check, const struct er_property *proper
         report(check, ER_E_CONFIG_VALUE, property, section, er_property_is_secret(property->name) ? "bad value" : text);
     else if (scope != 0 && (scope & scopes) == 0)
         report(check, ER_E_CONFIG_VALUE, property, section,
-               scope == SCOPE_CONSUMER ? "a property of consumers; put it under [kafka.consumer]" :
-                                         "a property of producers; put it under [kafka.producer]");
+               scope == SCOPE_CONSUMER ? "a property of consumers; put it under [kafka.consumer]"
+                                       : "a property of producers; put it under [kafka.producer]");
     else if (is_shell_word(property->name) && !shell_safe(property->value))
-        report(check, ER_E_CONFIG_VALUE, property, section, "only letters, digits and ._/@:+=- are allowed: it becomes part of a command");
+        report(check, ER_E_CONFIG_VALUE, property, section,
+               "only letters, digits and ._/@:+=- are allowed: it becomes part of a command");
     else if (is_servers(property->name) && !servers_ok(property->value))
         report(check, ER_E_CONFIG_VALUE, property, section, "expected HOST:PORT, comma separated");
     else if (strcmp(property->name, "partition.assignment.strategy") == 0 && strstr(property->value, "cooperative") != NULL &&
              rd_kafka_version() < ER_KAFKA_COOPERATIVE_FROM)
-        report(check, ER_E_CONFIG_REFUSED, property, section, "refused: cooperative rebalancing loses partitions before librdkafka 2.10.0");
+        report(check, ER_E_CONFIG_REFUSED, property, section,
+               "refused: cooperative rebalancing loses partitions before librdkafka 2.10.0");
 }
 
 static void check_section(struct check *check, const struct er_properties *properties, const char *section, unsigned scopes)

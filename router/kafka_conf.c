@@ -137,8 +137,8 @@ static bool user_sets(const struct er_properties *properties, const char *name)
     return false;
 }
 
-static enum er_code set_identity(rd_kafka_conf_t *conf, const struct er_config *config, enum er_kafka_client client, unsigned worker,
-                                 struct er_err *err)
+static enum er_code set_identity(rd_kafka_conf_t *conf, const struct er_config *config, enum er_kafka_client client,
+                                 unsigned worker, struct er_err *err)
 {
     const struct er_properties *own = client == ER_KAFKA_CONSUMER ? &config->consumer : &config->producer;
     enum er_code code = ER_OK;
@@ -251,11 +251,13 @@ static const struct defect {
     const char *text;
 } defect_table[] = {
     { 0, 0x02030000, BOTH,
-      "an idempotent producer can become fatal after a lost connection (\"sequence desynchronization\", fixed in 2.3.0): the router then makes a new "
+      "an idempotent producer can become fatal after a lost connection (\"sequence desynchronization\", fixed in 2.3.0): the "
+      "router then makes a new "
       "one and repeats what was not acknowledged" },
     { 0x02010000, 0x02010100, BOTH, "duplicates after a leader change (fixed in 2.1.1)" },
     { 0x02010000, 0x02030000, AT_LEAST_ONCE, "a stored offset may be left out of a commit after a leader change (fixed in 2.3.0)" },
-    { 0x02050000, 0x02050300, BOTH, "the client may abort when the broker asks for client metrics (fixed in 2.5.3); enable.metrics.push is off" },
+    { 0x02050000, 0x02050300, BOTH,
+      "the client may abort when the broker asks for client metrics (fixed in 2.5.3); enable.metrics.push is off" },
     { 0x02060000, 0x02060100, BOTH, "fetches fail on brokers before 2.7 (fixed in 2.6.1)" },
     { 0, 0x02060100, BOTH, "a consumer may not close when a source partition was removed from the cluster (fixed in 2.6.1)" },
     { 0x020a0000, 0x020a0100, BOTH, "memory may be corrupted while no broker is connected (fixed in 2.10.1)" },
@@ -275,7 +277,8 @@ static void log_defect(void *ctx, const char *text)
 {
     struct er_log *log = ctx;
 
-    er_log_write(log, ER_LOG_WARN, ER_LM("known defect of this librdkafka"), ER_LF("version", rd_kafka_version_str()), ER_LF("defect", text));
+    er_log_write(log, ER_LOG_WARN, ER_LM("known defect of this librdkafka"), ER_LF("version", rd_kafka_version_str()),
+                 ER_LF("defect", text));
 }
 
 void er_kafka_warn_defects(struct er_log *log, enum er_delivery delivery)

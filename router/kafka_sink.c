@@ -65,13 +65,15 @@ static enum er_sink_result result_of(rd_kafka_resp_err_t error)
     return ER_SINK_RETRY;
 }
 
-static int32_t choose(const rd_kafka_topic_t *rkt, const void *key, size_t key_length, int32_t count, void *opaque, void *msg_opaque)
+static int32_t choose(const rd_kafka_topic_t *rkt, const void *key, size_t key_length, int32_t count, void *opaque,
+                      void *msg_opaque)
 {
     const struct er_sink_ticket *ticket = msg_opaque;
     (void)rkt;
     (void)opaque;
 
-    return er_partition_choose((struct er_str){ key, key == NULL ? 0 : key_length }, ticket->keyed, ticket->source_partition, count);
+    return er_partition_choose((struct er_str){ key, key == NULL ? 0 : key_length }, ticket->keyed, ticket->source_partition,
+                               count);
 }
 
 static void attach(struct er_kafka_sink *sink, struct er_sink_topic *topic)
@@ -206,15 +208,18 @@ static rd_kafka_headers_t *headers_of(const struct er_record *record)
         const struct er_header *header = &record->headers[i];
 
         (void)rd_kafka_header_add(headers, header->name.p, (ssize_t)header->name.n,
-                                  header->null_value ? NULL : header->value.n == 0 ? "" : header->value.p, (ssize_t)header->value.n);
+                                  header->null_value     ? NULL
+                                  : header->value.n == 0 ? ""
+                                                         : header->value.p,
+                                  (ssize_t)header->value.n);
     }
     return headers;
 }
 
-#define ARG(kind, field, ...)                          \
-    (rd_kafka_vu_t)                                    \
-    {                                                  \
-        .vtype = RD_KAFKA_VTYPE_##kind, .u.field = __VA_ARGS__ \
+#define ARG(kind, field, ...)                                                                                                      \
+    (rd_kafka_vu_t)                                                                                                                \
+    {                                                                                                                              \
+        .vtype = RD_KAFKA_VTYPE_##kind, .u.field = __VA_ARGS__                                                                     \
     }
 
 static void *writable(const char *p)
@@ -228,7 +233,7 @@ static void *writable(const char *p)
 }
 
 static enum er_sink_result enqueue(struct er_kafka_sink *sink, struct er_sink_topic *topic, const struct er_record *record,
-                                struct er_sink_ticket *ticket, const char **text)
+                                   struct er_sink_ticket *ticket, const char **text)
 {
     rd_kafka_headers_t *headers = headers_of(record);
     rd_kafka_vu_t args[7];
@@ -237,7 +242,8 @@ static enum er_sink_result enqueue(struct er_kafka_sink *sink, struct er_sink_to
     enum er_sink_result result;
 
     args[n++] = ARG(RKT, rkt, topic->rkt);
-    args[n++] = ARG(VALUE, mem, { record->has_value ? writable(record->value.n == 0 ? "" : record->value.p) : NULL, record->value.n });
+    args[n++] =
+        ARG(VALUE, mem, { record->has_value ? writable(record->value.n == 0 ? "" : record->value.p) : NULL, record->value.n });
     args[n++] = ARG(KEY, mem, { record->has_key ? writable(record->key.n == 0 ? "" : record->key.p) : NULL, record->key.n });
     args[n++] = ARG(MSGFLAGS, i, record->value.n <= COPY_MAX ? RD_KAFKA_MSG_F_COPY : 0);
     args[n++] = ARG(TIMESTAMP, i64, record->timestamp_ms);
@@ -272,8 +278,8 @@ static void look_again(struct er_kafka_sink *sink, struct er_sink_topic *topic)
         rd_kafka_metadata_destroy(metadata);
 }
 
-static enum er_sink_result produce(void *ctx, struct er_sink_topic *topic, const struct er_record *record, struct er_sink_ticket *ticket,
-                                   const char **text)
+static enum er_sink_result produce(void *ctx, struct er_sink_topic *topic, const struct er_record *record,
+                                   struct er_sink_ticket *ticket, const char **text)
 {
     struct er_kafka_sink *sink = ctx;
 

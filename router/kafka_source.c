@@ -15,10 +15,10 @@ enum {
 struct slot {
     char *topic; /* owned; NULL = free */
     int32_t partition;
-    bool leaving;             /* revoked or lost: deliver nothing more */
+    bool leaving;                /* revoked or lost: deliver nothing more */
     const rd_kafka_topic_t *rkt; /* of its messages; learnt from the first one */
-    rd_kafka_queue_t *queue;  /* keeps rkt alive */
-    int64_t position;         /* mutex */
+    rd_kafka_queue_t *queue;     /* keeps rkt alive */
+    int64_t position;            /* mutex */
 };
 
 struct er_kafka_source {
@@ -32,14 +32,14 @@ struct er_kafka_source {
 
     /* the rebalance under way */
     enum er_rebalance pending;
-    rd_kafka_topic_partition_list_t *list; /* as librdkafka gave it; NULL = none */
-    bool told;                             /* the worker knows */
+    rd_kafka_topic_partition_list_t *list;  /* as librdkafka gave it; NULL = none */
+    bool told;                              /* the worker knows */
     struct er_source_partition *partitions; /* what the worker was told */
     size_t n_partitions;
 
     struct slot *slots; /* mutex for changes and for readers on other threads */
     size_t n_slots;
-    size_t last_slot; /* of the last message */
+    size_t last_slot;          /* of the last message */
     rd_kafka_message_t *stray; /* a record that came through the consumer queue: its partition could not be forwarded */
     rd_kafka_message_t **messages;
     size_t messages_capacity;
@@ -70,7 +70,8 @@ static void set_failed(struct er_kafka_source *source, const char *text)
 {
     pthread_mutex_lock(&source->mutex);
     if (!source->state.failed)
-        er_log_write(source->log, ER_LOG_ERROR, ER_LM("consumer failed"), ER_LFI("worker", source->handle.worker), ER_LF("error", text));
+        er_log_write(source->log, ER_LOG_ERROR, ER_LM("consumer failed"), ER_LFI("worker", source->handle.worker),
+                     ER_LF("error", text));
     source->state.failed = true;
     source->state.joined = false;
     snprintf(source->state.text, sizeof source->state.text, "consumer failed: %.200s", text);
@@ -125,7 +126,9 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_top
         take_error(source, error, NULL);
     set_joined(source, kind != ER_REBALANCE_LOST);
     er_log_write(source->log, ER_LOG_INFO, ER_LM("rebalance"), ER_LFI("worker", source->handle.worker),
-                 ER_LF("event", kind == ER_REBALANCE_ASSIGNED ? "assigned" : kind == ER_REBALANCE_LOST ? "lost" : "revoked"),
+                 ER_LF("event", kind == ER_REBALANCE_ASSIGNED ? "assigned"
+                                : kind == ER_REBALANCE_LOST   ? "lost"
+                                                              : "revoked"),
                  ER_LFI("partitions", list->cnt));
     if (source->closing || list->cnt == 0) {
         apply(source, kind, list);
@@ -143,8 +146,8 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_
     (void)rk;
     (void)list;
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET)
-        er_log_write(source->log, ER_LOG_WARN, ER_LM("offset commit failed, repeated later"), ER_LFI("worker", source->handle.worker),
-                     ER_LF("error", rd_kafka_err2str(error)));
+        er_log_write(source->log, ER_LOG_WARN, ER_LM("offset commit failed, repeated later"),
+                     ER_LFI("worker", source->handle.worker), ER_LF("error", rd_kafka_err2str(error)));
 }
 
 static struct slot *slot_find(struct er_kafka_source *source, const char *topic, int32_t partition)
@@ -231,15 +234,16 @@ static bool prepare_event(struct er_kafka_source *source)
     source->partitions = partitions;
     for (size_t i = 0; i < n; i++) {
         const rd_kafka_topic_partition_t *item = &source->list->elems[i];
-        struct slot *slot = source->pending == ER_REBALANCE_ASSIGNED ? slot_take(source, item->topic, item->partition) :
-                                                                       slot_find(source, item->topic, item->partition);
+        struct slot *slot = source->pending == ER_REBALANCE_ASSIGNED ? slot_take(source, item->topic, item->partition)
+                                                                     : slot_find(source, item->topic, item->partition);
 
         if (slot == NULL && source->pending == ER_REBALANCE_ASSIGNED)
             return false;
         if (slot == NULL)
             continue;
         slot->leaving = source->pending != ER_REBALANCE_ASSIGNED;
-        partitions[filled++] = (struct er_source_partition){ er_str_of(slot->topic), slot->partition, (uint32_t)(slot - source->slots) };
+        partitions[filled++] =
+            (struct er_source_partition){ er_str_of(slot->topic), slot->partition, (uint32_t)(slot - source->slots) };
     }
     source->n_partitions = filled;
     return true;
@@ -479,7 +483,8 @@ static size_t poll_records(void *ctx, struct er_source_record *records, size_t m
     return n;
 }
 
-static rd_kafka_topic_partition_list_t *offset_list(struct er_kafka_source *source, const struct er_source_offset *offsets, size_t n)
+static rd_kafka_topic_partition_list_t *offset_list(struct er_kafka_source *source, const struct er_source_offset *offsets,
+                                                    size_t n)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
 
@@ -694,7 +699,8 @@ void er_kafka_source_positions(struct er_kafka_source *source, er_kafka_position
 
         if (slot->topic == NULL)
             continue;
-        if (rd_kafka_get_watermark_offsets(source->rk, slot->topic, slot->partition, &low, &position.high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        if (rd_kafka_get_watermark_offsets(source->rk, slot->topic, slot->partition, &low, &position.high) !=
+                RD_KAFKA_RESP_ERR_NO_ERROR ||
             position.high < 0)
             position.high = -1;
         else if (position.position < 0)

@@ -9,13 +9,13 @@
 #include "router/kafka_conf.h"
 
 enum {
-    SLICE_MS = 1000,       /* longest blocking call, so that a stop is noticed */
-    RETRY_MS = 50,         /* between looks at metadata */
-    WATCH_MS = 3000,       /* between looks at the cluster while idle */
-    WATCH_DOWN_MS = 500,   /* the same while no broker answers */
-    ONE_BY_ONE = 16,       /* up to so many topics are asked for by name, more by reading all */
-    CREATE_BATCH = 200,    /* topics per CreateTopics request */
-    HANDLES_MAX = 2000,    /* a client never forgets a topic it was asked for: then take a new one */
+    SLICE_MS = 1000,     /* longest blocking call, so that a stop is noticed */
+    RETRY_MS = 50,       /* between looks at metadata */
+    WATCH_MS = 3000,     /* between looks at the cluster while idle */
+    WATCH_DOWN_MS = 500, /* the same while no broker answers */
+    ONE_BY_ONE = 16,     /* up to so many topics are asked for by name, more by reading all */
+    CREATE_BATCH = 200,  /* topics per CreateTopics request */
+    HANDLES_MAX = 2000,  /* a client never forgets a topic it was asked for: then take a new one */
 };
 
 struct er_kafka_topics {
@@ -30,10 +30,10 @@ struct er_kafka_topics {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    bool stopping;                               /* mutex */
-    struct er_topics_job *urgent, *background;   /* mutex: in order of arrival */
-    struct er_topics_job *answered;              /* mutex */
-    struct er_kafka_cluster cluster;             /* mutex */
+    bool stopping;                             /* mutex */
+    struct er_topics_job *urgent, *background; /* mutex: in order of arrival */
+    struct er_topics_job *answered;            /* mutex */
+    struct er_kafka_cluster cluster;           /* mutex */
 };
 
 static void append(struct er_topics_job **list, struct er_topics_job *job)
@@ -226,7 +226,8 @@ static bool look(struct er_kafka_topics *topics, struct er_topics_job *job, size
         if (all) {
             memset(&key, 0, sizeof key);
             memcpy(&key.topic, &item->name, sizeof key.topic);
-            missing[i] = look_at(item, bsearch(&key, metadata->topics, (size_t)metadata->topic_cnt, sizeof key, by_name)) == SEEN_MISSING;
+            missing[i] =
+                look_at(item, bsearch(&key, metadata->topics, (size_t)metadata->topic_cnt, sizeof key, by_name)) == SEEN_MISSING;
             continue;
         }
         metadata = ask(topics, item->name, SLICE_MS);

@@ -20,20 +20,21 @@ struct er_topic {
     int32_t partitions; /* if it has to be made */
     bool create;        /* may it be made? */
     /* answer */
-    enum er_code code; /* ER_OK: exists and every partition has a leader; ER_E_DESTINATION_MISSING, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */
-    bool created;      /* by this job */
-    char text[160];    /* why not */
+    enum er_code
+        code;       /* ER_OK: exists and every partition has a leader; ER_E_DESTINATION_MISSING, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */
+    bool created;   /* by this job */
+    char text[160]; /* why not */
 };
 
 /* Owned by the requester until done has returned. */
 struct er_topics_job {
     struct er_topic *items;
     size_t n;
-    uint32_t budget_ms; /* after that the unanswered ones get ER_E_KAFKA_TIMEOUT */
-    bool urgent;        /* somebody waits: goes before the jobs that are not */
+    uint32_t budget_ms;                                 /* after that the unanswered ones get ER_E_KAFKA_TIMEOUT */
+    bool urgent;                                        /* somebody waits: goes before the jobs that are not */
     void (*done)(void *arg, struct er_topics_job *job); /* called exactly once, from dispatch or free */
     void *arg;
-    bool reached;       /* answer: some broker answered */
+    bool reached;               /* answer: some broker answered */
     struct er_topics_job *next; /* the queue's link */
     uint64_t deadline_ms;       /* the queue's */
 };
@@ -51,11 +52,11 @@ void er_kafka_topics_dispatch(struct er_kafka_topics *topics);
 
 /* What the thread learned last (it looks every few seconds). Any thread. */
 struct er_kafka_cluster {
-    bool reached;           /* a broker answered the last question */
-    uint64_t since_ms;      /* monotonic time of the last change of reached */
-    int32_t partitions;     /* of all source topics; 0 = not known */
-    bool source_missing;    /* at least one source topic does not exist */
-    char text[256];         /* why not reached, or which source topic is missing; "" */
+    bool reached;        /* a broker answered the last question */
+    uint64_t since_ms;   /* monotonic time of the last change of reached */
+    int32_t partitions;  /* of all source topics; 0 = not known */
+    bool source_missing; /* at least one source topic does not exist */
+    char text[256];      /* why not reached, or which source topic is missing; "" */
 };
 void er_kafka_topics_cluster(struct er_kafka_topics *topics, struct er_kafka_cluster *out);
 

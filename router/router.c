@@ -9,9 +9,9 @@
 #include "router/router_internal.h"
 
 enum {
-    CHANGE_BUDGET_MS = 5000,  /* for the destinations of a change */
-    ENSURE_BUDGET_MS = 5000,  /* for a destination that a worker misses */
-    WARN_AGAIN_MS = 30000,    /* while no broker answers */
+    CHANGE_BUDGET_MS = 5000, /* for the destinations of a change */
+    ENSURE_BUDGET_MS = 5000, /* for a destination that a worker misses */
+    WARN_AGAIN_MS = 30000,   /* while no broker answers */
 };
 
 /* ---- start ---- */

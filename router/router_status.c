@@ -23,7 +23,8 @@ static void check_kafka(struct er_router *router, struct check *check)
 
     er_kafka_topics_cluster(router->topics, &cluster);
     check->name = "kafka";
-    check->ok = !cluster.source_missing && (cluster.reached || (router->started && er_clock_ms() - cluster.since_ms < UNREACHED_MS));
+    check->ok =
+        !cluster.source_missing && (cluster.reached || (router->started && er_clock_ms() - cluster.since_ms < UNREACHED_MS));
     snprintf(check->detail, sizeof check->detail, "%s", check->ok ? "a broker answers" : cluster.text);
 }
 
@@ -68,7 +69,9 @@ static void check_running(struct er_router *router, struct check *check)
     check->name = "running";
     check->ok = !router->stopping && !router->failed;
     snprintf(check->detail, sizeof check->detail, "%s",
-             router->failed ? router->failure.text : router->stopping ? "the router is stopping" : "yes");
+             router->failed     ? router->failure.text
+             : router->stopping ? "the router is stopping"
+                                : "yes");
 }
 
 enum { N_CHECKS = 5 };
@@ -76,7 +79,7 @@ enum { N_CHECKS = 5 };
 static bool run_checks(struct er_router *router, struct check *checks)
 {
     static void (*const functions[N_CHECKS])(struct er_router *, struct check *) = { check_running, check_kafka, check_topics,
-                                                                                   check_dead_letter, check_group };
+                                                                                     check_dead_letter, check_group };
     bool ok = true;
 
     for (size_t i = 0; i < N_CHECKS; i++) {
@@ -167,10 +170,10 @@ static void write_worker(struct er_router *router, size_t i, struct er_json_writ
     er_jw_object(w);
     er_jw_member_uint(w, "index", i);
     er_jw_member_string(w, "state",
-                        er_str_of(state.failed                                         ? "failed" :
-                                  er_worker_thread_stopped(router->workers[i]) ? "stopped" :
-                                  state.joined                                         ? "joined" :
-                                                                                         "joining"));
+                        er_str_of(state.failed                                   ? "failed"
+                                  : er_worker_thread_stopped(router->workers[i]) ? "stopped"
+                                  : state.joined                                 ? "joined"
+                                                                                 : "joining"));
     er_jw_member_uint(w, "in_flight", er_counter_read(&counters->in_flight_events));
     er_jw_member_bool(w, "back_pressure", er_counter_read(&counters->back_pressure) != 0);
     begin(w, "partitions", false);
@@ -285,7 +288,9 @@ void er_router_status(struct er_router *router, struct er_json_writer *w)
     er_jw_member_string(w, "version", ER_STR(ER_VERSION));
     er_jw_member_time(w, "started_at", router->start_wall_ms);
     er_jw_member_uint(w, "uptime_seconds", (er_clock_ms() - router->start_ms) / 1000);
-    er_jw_member_string(w, "delivery", router->options.config->delivery == ER_DELIVERY_EXACTLY_ONCE ? ER_STR("exactly-once") : ER_STR("at-least-once"));
+    er_jw_member_string(w, "delivery",
+                        router->options.config->delivery == ER_DELIVERY_EXACTLY_ONCE ? ER_STR("exactly-once")
+                                                                                     : ER_STR("at-least-once"));
     write_rules(router, w);
     write_events(router, w);
     write_kafka(router, w);

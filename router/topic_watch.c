@@ -26,10 +26,10 @@ struct entry {
     bool create; /* make it when it is missing */
     enum state state;
     char text[160];
-    uint64_t retry_ms;     /* when to look again, if broken */
-    uint32_t retry_after;  /* the next step of the back-off */
-    bool asked;            /* in the job that is under way */
-    uint64_t generation;   /* answers for an older topic of the same subscriber are dropped */
+    uint64_t retry_ms;    /* when to look again, if broken */
+    uint32_t retry_after; /* the next step of the back-off */
+    bool asked;           /* in the job that is under way */
+    uint64_t generation;  /* answers for an older topic of the same subscriber are dropped */
     UT_hash_handle hh;
 };
 
@@ -50,7 +50,7 @@ struct ask {
         char *key;
         size_t n;
         uint64_t generation;
-    } *keys;
+    } * keys;
     struct er_str *made; /* subscribers whose topic the router made; as long as keys */
     size_t n_made;
 };
@@ -137,7 +137,7 @@ void er_topic_watch_free(struct er_topic_watch *watch)
     if (watch == NULL)
         return;
     HASH_ITER(hh, watch->table, entry, next)
-        entry_free(watch, entry);
+    entry_free(watch, entry);
     free(watch);
 }
 
@@ -238,7 +238,7 @@ static size_t count_due(const struct er_topic_watch *watch, uint64_t now_ms)
     size_t n = 0;
 
     HASH_ITER(hh, watch->table, entry, next)
-        n += is_due(entry, now_ms);
+    n += is_due(entry, now_ms);
     return n;
 }
 
@@ -257,7 +257,8 @@ static bool submit_due(struct er_topic_watch *watch, uint64_t now_ms)
     ask->made = calloc(n, sizeof *ask->made);
     if (ask->items == NULL || ask->keys == NULL || ask->made == NULL)
         goto fail;
-    HASH_ITER(hh, watch->table, entry, next) {
+    HASH_ITER(hh, watch->table, entry, next)
+    {
         struct er_topic *item;
         struct ask_key *key;
 
@@ -275,7 +276,7 @@ static bool submit_due(struct er_topic_watch *watch, uint64_t now_ms)
             goto fail;
     }
     HASH_ITER(hh, watch->table, entry, next)
-        entry->asked |= is_due(entry, now_ms);
+    entry->asked |= is_due(entry, now_ms);
     ask->job.items = ask->items;
     ask->job.budget_ms = JOB_BUDGET_MS;
     ask->job.done = job_done;
@@ -321,8 +322,7 @@ static bool put_service(struct er_topic_watch *watch, const char *key, const cha
 enum er_code er_topic_watch_start(struct er_topic_watch *watch, struct er_err *err)
 {
     struct load load = { .watch = watch };
-    enum er_code code =
-        er_store_each_subscriber(watch->options.store, (struct er_str){ NULL, 0 }, load_subscriber, &load, err);
+    enum er_code code = er_store_each_subscriber(watch->options.store, (struct er_str){ NULL, 0 }, load_subscriber, &load, err);
 
     if (code != ER_OK)
         return code;
@@ -366,7 +366,8 @@ bool er_topic_watch_ready(const struct er_topic_watch *watch, struct er_str subs
     return entry != NULL && entry->state == READY && er_str_eq(er_str_of(entry->topic), topic);
 }
 
-void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created)
+void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions,
+                        bool created)
 {
     struct entry *entry = find(watch, subscriber);
 
@@ -392,7 +393,8 @@ static struct entry *find_topic(const struct er_topic_watch *watch, struct er_st
 {
     struct entry *entry, *next;
 
-    HASH_ITER(hh, watch->table, entry, next) {
+    HASH_ITER(hh, watch->table, entry, next)
+    {
         if (er_str_eq(er_str_of(entry->topic), topic))
             return entry;
     }
@@ -429,7 +431,8 @@ void er_topic_watch_each(const struct er_topic_watch *watch, er_topic_view_cb *c
 {
     struct entry *entry, *next;
 
-    HASH_ITER(hh, watch->table, entry, next) {
+    HASH_ITER(hh, watch->table, entry, next)
+    {
         struct er_topic_view view = {
             .subscriber = entry->service ? (struct er_str){ "", 0 } : entry->key,
             .topic = entry->topic,

@@ -25,7 +25,8 @@ struct er_topic_watch_options {
     void *ctx;
 };
 
-enum er_code er_topic_watch_new(const struct er_topic_watch_options *options, struct er_topic_watch **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_topic_watch_new(const struct er_topic_watch_options *options, struct er_topic_watch **out,
+                                struct er_err *err) ER_MUST_CHECK;
 /* After every job has been answered (er_kafka_topics_free). */
 void er_topic_watch_free(struct er_topic_watch *watch);
 
@@ -42,7 +43,8 @@ bool er_topic_watch_service_ready(const struct er_topic_watch *watch, char *text
 /* Is the subscriber's topic known to exist? */
 bool er_topic_watch_ready(const struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic);
 /* A topic was ensured (or another one than before). Without memory it is forgotten: then the next change asks Kafka again. */
-void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions, bool created);
+void er_topic_watch_put(struct er_topic_watch *watch, struct er_str subscriber, struct er_str topic, int32_t partitions,
+                        bool created);
 void er_topic_watch_remove(struct er_topic_watch *watch, struct er_str subscriber);
 /* The store learns that the router made these subscribers' topics; if it cannot, that is logged. */
 void er_topic_watch_remember(struct er_topic_watch *watch, const struct er_str *subscribers, size_t n);

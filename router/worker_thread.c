@@ -127,7 +127,8 @@ static void on_dead_letter_health(void *ctx, bool ok, const char *text)
     struct er_worker_thread *thread = ctx;
 
     if (ok)
-        er_log_write(thread->options.log, ER_LOG_INFO, ER_LM("dead-letter topic is writable again"), ER_LFI("worker", thread->options.index));
+        er_log_write(thread->options.log, ER_LOG_INFO, ER_LM("dead-letter topic is writable again"),
+                     ER_LFI("worker", thread->options.index));
     else
         er_log_write(thread->options.log, ER_LOG_ERROR, ER_LM("dead-letter topic is not writable; its source partitions wait"),
                      ER_LF("error", text), ER_LFI("worker", thread->options.index));
@@ -202,7 +203,8 @@ static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *
     return er_worker_new(&options, &thread->worker, err);
 }
 
-enum er_code er_worker_thread_start(const struct er_worker_thread_options *options, struct er_worker_thread **out, struct er_err *err)
+enum er_code er_worker_thread_start(const struct er_worker_thread_options *options, struct er_worker_thread **out,
+                                    struct er_err *err)
 {
     struct er_worker_thread *thread = calloc(1, sizeof *thread);
     enum er_code code;

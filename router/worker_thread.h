@@ -22,7 +22,8 @@ struct er_worker_thread_options {
 };
 
 /* Makes consumer, producer and worker, joins the group. Errors: of er_kafka_source_new, er_kafka_sink_new, er_worker_new; ER_E_SYSTEM. */
-enum er_code er_worker_thread_start(const struct er_worker_thread_options *options, struct er_worker_thread **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_worker_thread_start(const struct er_worker_thread_options *options, struct er_worker_thread **out,
+                                    struct er_err *err) ER_MUST_CHECK;
 
 /* Graceful: what is in flight is finished until finish_ms, the group is left until leave_ms (er_clock_ms). */
 void er_worker_thread_stop(struct er_worker_thread *thread, uint64_t finish_ms, uint64_t leave_ms);

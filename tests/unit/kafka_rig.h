@@ -114,8 +114,8 @@ static inline struct er_router *rig_start(struct rig *rig, size_t i, const char 
     r->log = getenv("RIG_LOG") == NULL ? NULL : er_log_new(STDERR_FILENO, ER_LOG_DEBUG, ER_LOG_LOGFMT);
     r->reserved[0] = ER_STR("raw");
     r->reserved[1] = ER_STR("eventrouter.dead-letter");
-    r->policy = (struct er_plan_policy){ er_str_of(r->config->destination_template), r->config->destination_partitions, r->reserved, 2,
-                                         er_rule_default_limits() };
+    r->policy = (struct er_plan_policy){ er_str_of(r->config->destination_template), r->config->destination_partitions, r->reserved,
+                                         2, er_rule_default_limits() };
     options = (struct er_router_options){ r->config, r->store, &r->policy, r->log, { rig, rig_create } };
     if (er_router_start(&options, &r->router, &err) != ER_OK)
         fail_msg("%s", err.text);
@@ -270,10 +270,9 @@ static inline enum er_code rig_put(struct rig *rig, size_t i, const char *docume
 {
     struct rig_change change = { .document = document };
 
-    change.request = (struct er_change_request){ .build = rig_build,
-                                                 .done = rig_change_done,
-                                                 .arg = &change,
-                                                 .actor = { .uid = -1, .what = ER_STR("test") } };
+    change.request = (struct er_change_request){
+        .build = rig_build, .done = rig_change_done, .arg = &change, .actor = { .uid = -1, .what = ER_STR("test") }
+    };
     er_router_submit(rig->routers[i].router, &change.request);
     rig_until(rig, rig_change_finished, &change, "answer to a change");
     if (text != NULL)
@@ -289,8 +288,8 @@ static inline void rig_publish(struct rig *rig, const char *topic, int32_t parti
     size_t value_size = value == NULL ? 0 : strlen(value);
 
     while (rd_kafka_producev(rig->client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key, key_size),
-                             RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_size),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) != RD_KAFKA_RESP_ERR_NO_ERROR)
+                             RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_END) != RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_poll(rig->client, 10);
 }
 
@@ -308,8 +307,13 @@ struct rig_reader {
 
 static inline void rig_reader_init(struct rig *rig, struct rig_reader *reader, const char *topic, int32_t partition)
 {
-    const char *settings[] = { "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(rig->cluster), "group.id", "reader",
-                               "enable.auto.commit", "false", NULL };
+    const char *settings[] = { "bootstrap.servers",
+                               rd_kafka_mock_cluster_bootstraps(rig->cluster),
+                               "group.id",
+                               "reader",
+                               "enable.auto.commit",
+                               "false",
+                               NULL };
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
     reader->n = 0;

@@ -159,7 +159,8 @@ static void done(void *arg, const struct er_change_result *result)
 
 static struct change put(const char *document)
 {
-    return (struct change){ .document = document, .request = { .build = build, .done = done, .actor = { .uid = 1, .what = ER_STR("test") } } };
+    return (struct change){ .document = document,
+                            .request = { .build = build, .done = done, .actor = { .uid = 1, .what = ER_STR("test") } } };
 }
 
 static void submit(struct fixture *f, struct change *change)
@@ -254,8 +255,10 @@ static void test_destination_fails(void **state)
 static void test_rule_set_refuses(void **state)
 {
     struct fixture *f = *state;
-    struct change one = put("{\"id\":\"a\",\"subscriber\":\"s\",\"regex\":{\"x\":\".\"}}"), two = put("{\"id\":\"b\",\"subscriber\":\"s\",\"regex\":{\"y\":\".\"}}");
-    struct change three = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}"), dry = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}");
+    struct change one = put("{\"id\":\"a\",\"subscriber\":\"s\",\"regex\":{\"x\":\".\"}}"),
+                  two = put("{\"id\":\"b\",\"subscriber\":\"s\",\"regex\":{\"y\":\".\"}}");
+    struct change three = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}"),
+                  dry = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}");
 
     submit(f, &one);
     answer(f, ER_OK, true);
@@ -324,7 +327,8 @@ static void test_chain(void **state)
 static void test_subscriber_goes(void **state)
 {
     struct fixture *f = *state;
-    struct change change = put("{\"id\":\"a\",\"subscriber\":\"s\"}"), gone = put("s"), back = put("{\"id\":\"a\",\"subscriber\":\"s\"}");
+    struct change change = put("{\"id\":\"a\",\"subscriber\":\"s\"}"), gone = put("s"),
+                  back = put("{\"id\":\"a\",\"subscriber\":\"s\"}");
 
     submit(f, &change);
     answer(f, ER_OK, true);

@@ -118,8 +118,9 @@ static void expect_setting(const struct er_config *config, enum er_kafka_client 
 /* A property of [kafka] goes to the client that it concerns; the own section wins; what the router owns stays. */
 static void test_merging(void **state)
 {
-    struct er_config *config = LOAD("kafka.linger.ms=7", "kafka.fetch.min.bytes=9", "kafka.socket.timeout.ms=20000",
-                                    "kafka.producer.socket.timeout.ms=30000", "router.group=g", "router.instance=i", "source.start=latest");
+    struct er_config *config =
+        LOAD("kafka.linger.ms=7", "kafka.fetch.min.bytes=9", "kafka.socket.timeout.ms=20000",
+             "kafka.producer.socket.timeout.ms=30000", "router.group=g", "router.instance=i", "source.start=latest");
 
     (void)state;
     expect_setting(config, ER_KAFKA_PRODUCER, "queue.buffering.max.ms", "7");
@@ -155,8 +156,8 @@ static void test_defects(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_bad_values), cmocka_unit_test(test_combination),
-        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_merging),    cmocka_unit_test(test_defects),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_bad_values), cmocka_unit_test(test_combination),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_merging),    cmocka_unit_test(test_defects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,9 +120,8 @@ static void test_passing_errors(void **state)
     /* only the router writes to broker 2 */
     rd_kafka_mock_partition_set_leader(rig.cluster, "sub.all", 0, 2);
     rd_kafka_mock_broker_push_request_error_rtts(rig.cluster, 2, API_PRODUCE, 4, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 0,
-                                                 RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 0,
-                                                 RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, 0,
-                                                 RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 0);
+                                                 RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 0, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+                                                 0, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 0);
     publish_numbered(&rig, 100, 200, 2);
     rig_read_until(&rig, &all, 200);
     rd_kafka_mock_broker_set_down(rig.cluster, 1);

@@ -115,7 +115,8 @@ static void test_no_broker_at_first(void **state)
     rd_kafka_mock_broker_set_down(rig.cluster, 2);
     (void)rig_start(&rig, 0, "one", settings);
     rig_until(&rig, has_reason, rig.routers[0].router, "reason");
-    assert_int_equal(rig_put(&rig, 0, "{\"id\":\"off\",\"subscriber\":\"all\",\"enabled\":false}", text, sizeof text), ER_E_KAFKA_TIMEOUT);
+    assert_int_equal(rig_put(&rig, 0, "{\"id\":\"off\",\"subscriber\":\"all\",\"enabled\":false}", text, sizeof text),
+                     ER_E_KAFKA_TIMEOUT);
     assert_non_null(strstr(text, "sub.all"));
     rd_kafka_mock_broker_set_up(rig.cluster, 1);
     rd_kafka_mock_broker_set_up(rig.cluster, 2);
