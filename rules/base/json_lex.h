@@ -42,11 +42,11 @@ const char *er_lex_begin(const char *p, const char *end, struct er_lex_fault *fa
 static inline unsigned er_lex_special(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-    /* Signed compare: non-ASCII bytes are negative, so they count as "below space" too. */
-    __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
-                                   _mm_cmplt_epi8(v, _mm_set1_epi8(' ')));
+    __m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    /* Signed compare: non-ASCII bytes are negative, so they are not above the controls either. */
+    unsigned plain = (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(v, _mm_set1_epi8(' ' - 1)));
 
-    return (unsigned)_mm_movemask_epi8(special);
+    return (unsigned)_mm_movemask_epi8(special) | (plain ^ 0xFFFFu);
 }
 #endif
 

@@ -37,8 +37,9 @@ static inline uint64_t er_hash(struct er_str s, uint64_t seed)
         first = s.n > 0 ? (uint64_t)(unsigned char)s.p[0] << 8 | (unsigned char)s.p[s.n / 2] : 0;
         last = s.n > 0 ? (unsigned char)s.p[s.n - 1] : 0;
     }
-    product = first ^ seed ^ UINT64_C(0xA0761D6478BD642F);
-    product *= last ^ (seed << 32 | seed >> 32) ^ (UINT64_C(0xE7037ED1A0B428DB) * (s.n + 1));
+    /* The length tells apart texts whose first and last bytes overlap in different ways. */
+    product = first ^ seed ^ (uint64_t)s.n << 56;
+    product *= last ^ (seed << 32 | seed >> 32);
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 

@@ -118,16 +118,19 @@ static bool index_key(struct er_keys *keys, const struct er_key_frame *frame, ui
     return true;
 }
 
-bool er_keys_index(struct er_keys *keys, struct er_key_frame *frame)
+uint32_t er_keys_index(struct er_keys *keys, struct er_key_frame *frame)
 {
-    if (frame->number != 0) {
-        return index_key(keys, frame, keys->n - 1);
+    uint32_t last = keys->n - 1;
+    uint32_t from = last;
+
+    if (frame->number == 0) { /* the object has just become a large one */
+        frame->number = ++keys->last;
+        from = frame->first;
     }
-    frame->number = ++keys->last;
-    for (uint32_t i = frame->first; i < keys->n; i++) {
+    for (uint32_t i = from; i <= last; i++) {
         if (!index_key(keys, frame, i)) {
-            return false;
+            return ER_NONE;
         }
     }
-    return true;
+    return last;
 }

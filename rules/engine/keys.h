@@ -1,6 +1,6 @@
 /* The keys of the objects that are open, to find duplicates: also in parts that no rule reads.
  *
- * DESIGN  a stack of keys; each open object has the top part of it from `first` on. A one-word filter per object says "new" for most
+ * DESIGN  a stack of keys; each open object has the top part of it from `first` on. A small filter per object says "new" for most
  * keys of small objects. What it does not decide is looked for one by one, or, once an object has many keys, in a hash table.
  *
  *     { a  b  { c  d          keys: a b c d      frames: first = 0, first = 2
@@ -26,7 +26,7 @@ struct er_key {
 
 /* The keys of one object; belongs to whoever opened it. */
 struct er_key_frame {
-    uint64_t filter;
+    uint64_t filter[4];
     uint32_t first;
     uint32_t number; /* in the table; 0: not there */
 };
@@ -67,19 +67,20 @@ static inline void er_keys_close(struct er_keys *keys, const struct er_key_frame
 /* For er_keys_put: the key of an object that the filter did not decide, or ER_NONE. */
 uint32_t er_keys_find(const struct er_keys *keys, const struct er_key_frame *frame, struct er_str key, uint32_t tag);
 
-/* For er_keys_put: makes the last key of a large object known to the table; false without memory. */
-bool er_keys_index(struct er_keys *keys, struct er_key_frame *frame);
+/* For er_keys_put: makes the last key of a large object known to the table. Its index, or ER_NONE without memory. */
+uint32_t er_keys_index(struct er_keys *keys, struct er_key_frame *frame);
 
-#define ER_KEYS_FEW 24u
+#define ER_KEYS_FEW 64u
 
 /* Index of the key in its object, which is the innermost open one; *found: it was there before. ER_NONE without memory. hash: er_hash
  * of the key. The index is good while the object is open. */
 static inline uint32_t er_keys_put(struct er_keys *keys, struct er_key_frame *frame, struct er_str key, uint64_t hash, bool *found)
 {
+    uint64_t *filter = &frame->filter[hash >> 6 & 3];
     uint64_t bit = UINT64_C(1) << (hash & 63);
     uint32_t index;
 
-    if ((frame->filter & bit) != 0) {
+    if ((*filter & bit) != 0) {
         index = er_keys_find(keys, frame, key, er_hash_tag(hash));
         *found = index != ER_NONE;
         if (*found) {
@@ -87,7 +88,7 @@ static inline uint32_t er_keys_put(struct er_keys *keys, struct er_key_frame *fr
         }
     }
     *found = false;
-    frame->filter |= bit;
+    *filter |= bit;
     if (keys->n == keys->capacity && !er_grow(&keys->items, &keys->capacity, sizeof *keys->items, keys->n)) {
         return ER_NONE;
     }
@@ -95,7 +96,7 @@ static inline uint32_t er_keys_put(struct er_keys *keys, struct er_key_frame *fr
     keys->items[index].p = key.p;
     keys->items[index].n = (uint32_t)key.n;
     keys->items[index].tag = er_hash_tag(hash);
-    return index - frame->first < ER_KEYS_FEW || er_keys_index(keys, frame) ? index : ER_NONE;
+    return index - frame->first < ER_KEYS_FEW ? index : er_keys_index(keys, frame);
 }
 
 #endif

@@ -20,6 +20,8 @@ struct er_scanner {
     uint32_t levels_capacity;
     /* The current text. */
     struct er_scan *scan;
+    const struct er_trie *trie;
+    uint64_t seed;
     const char *start, *end;
     uint32_t depth;
     uint32_t node; /* where the next value stands, or ER_NONE */
@@ -73,7 +75,7 @@ static inline const char *space(const struct er_scanner *scanner, const char *p)
 
 static inline bool is_read(const struct er_scanner *scanner)
 {
-    return scanner->node != ER_NONE && er_trie_is_read(scanner->scan->trie, scanner->node);
+    return scanner->node != ER_NONE && er_trie_is_read(scanner->trie, scanner->node);
 }
 
 static bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
@@ -176,7 +178,7 @@ static const char *after(struct er_scanner *scanner, const char *p)
 /* Opens the object or array at p. Returns the start of its first element, or of what follows an empty one. */
 static const char *container(struct er_scanner *scanner, const char *p)
 {
-    const struct er_trie *trie = scanner->scan->trie;
+    const struct er_trie *trie = scanner->trie;
     bool object = *p == '{';
     bool read = scanner->node != ER_NONE && (!object || er_trie_has_children(trie, scanner->node));
 
@@ -227,7 +229,7 @@ static void begin_value(struct er_scanner *scanner, const struct level *level, u
 /* Where the key leads, and whether it came before in its object. quote: where it starts. */
 static inline bool enter(struct er_scanner *scanner, struct level *level, struct er_str name, const char *quote)
 {
-    uint64_t hash = er_hash(name, scanner->scan->trie->catalog->seed);
+    uint64_t hash = er_hash(name, scanner->seed);
     bool found;
     uint32_t key = er_keys_put(&scanner->keys, &level->keys, name, hash, &found);
 
@@ -237,7 +239,7 @@ static inline bool enter(struct er_scanner *scanner, struct level *level, struct
     scanner->node = ER_NONE;
     scanner->key = ER_NONE;
     if ((level->filter >> (hash & 63) & 1) != 0) {
-        scanner->node = er_trie_child(scanner->scan->trie, level->node, name, hash);
+        scanner->node = er_trie_child(scanner->trie, level->node, name, hash);
     }
     if (found) {
         count_duplicate(scanner, quote);
@@ -359,6 +361,8 @@ enum er_code er_scanner_run(struct er_scanner *scanner, struct er_scan *scan, st
 
     scan->duplicates = 0;
     scanner->scan = scan;
+    scanner->trie = scan->trie;
+    scanner->seed = scan->trie->catalog->seed;
     scanner->depth = 0;
     scanner->key = ER_NONE;
     scanner->in_array = false;
