@@ -87,7 +87,7 @@ java_command() { # DIR: fills the array java
 alive() { [ -e "$1/pid" ] && kill -0 "$(cat "$1/pid")" 2>/dev/null; }
 
 launch() { # DIR: true when it serves
-    local dir=$1 pid started=1
+    local dir=$1 pid tail started=1
     : >"$dir/broker.log"
     java_command "$dir"
     # A session of its own: the node must survive the shell that starts it, and a Ctrl-C meant for a test.
@@ -97,8 +97,11 @@ launch() { # DIR: true when it serves
     until [ -s "$dir/pid" ]; do read -rt 0.02 <> <(:) || true; done
     pid=$(cat "$dir/pid")
     # Ends when the line appears, when the node dies or at the deadline.
-    grep -qm1 'Kafka Server started' < <(exec timeout 60 tail --pid="$pid" -s 0.05 -n +1 -F "$dir/broker.log" 2>/dev/null) && started=0
-    kill $! 2>/dev/null || true
+    exec 7< <(exec timeout 60 tail --pid="$pid" -s 0.05 -n +1 -F "$dir/broker.log" 2>/dev/null)
+    tail=$!
+    grep -qm1 'Kafka Server started' <&7 && started=0
+    exec 7<&-
+    kill "$tail" 2>/dev/null || true
     return $started
 }
 
