@@ -74,6 +74,11 @@ class Kafka:
     def start(self):
         done = subprocess.run([KAFKA_SH, "start", self.folder, *self.properties], check=True, stdout=subprocess.PIPE, text=True)
         self.bootstrap = done.stdout.strip()
+        return self.connect()
+
+    def connect(self):
+        """Also after a fork: librdkafka's threads stay in the parent, so the old client can neither be used nor be freed."""
+        self.of_parent = self.admin
         self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         return self
 
