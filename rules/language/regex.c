@@ -1,12 +1,11 @@
-/* DESIGN  One search, one to three stages; the first answer stands:
+/* DESIGN  One search, one or two stages; the first answer stands:
  *
  *   quick     short subjects: the whole search with few steps per start position, no clock
- *   chunks    start positions in chunks; the fewer positions, the more steps each one may take, so that a chunk is always a small
- * piece of work; the clock is looked at between chunks alone     a position that is still over its steps with the full match limit:
- * undecided
+ *   chunks    start positions in chunks, each a small piece of work; the clock is looked at between chunks
  *
- * A chunk that runs out of steps is tried again as a smaller one. Between chunks, positions at which PCRE2 itself would not start
- * are skipped, so that it never looks for the next possible start through the whole subject again and again.
+ * A chunk that runs out of steps is tried again with more of them, or as a smaller one; a position alone gets more until the match
+ * limit or the clock ends it: undecided. Between chunks, positions at which PCRE2 itself would not start are skipped, so that it never
+ * looks for the next possible start through the whole subject again and again.
  *
  * Clocks: the budget is CPU time of the thread, which costs a system call to read. CPU time cannot pass faster than the monotonic
  * clock, so that one, which is cheap, is looked at first.
@@ -32,6 +31,7 @@ enum {
     STEPS_MIN = 8,          /* of one start position */
     CHUNK_BYTES = 8 << 20,  /* start positions times subject length: one step may read the whole subject */
     CHUNK_MIN = 8,          /* start positions */
+    STEPS_BYTES = 4 << 20,  /* steps of the first chunk times subject length, for the same reason */
     CHUNK_FAST_NS = 100000, /* a chunk faster than this may grow */
     UNCLOCKED_BYTES = 4096, /* of subjects of an event until the clock is looked at */
     SEARCH_WEIGHT = 128,    /* what a search of the empty subject counts in these bytes */
@@ -427,7 +427,7 @@ static size_t character_boundary(struct er_str s, size_t at)
 /* About total / positions, without a division. */
 static uint32_t steps_for(uint32_t total, size_t positions, uint32_t limit)
 {
-    uint32_t each = positions <= 1 ? limit : total >> (63 - __builtin_clzll(positions));
+    uint32_t each = total >> (63 - __builtin_clzll(positions));
 
     each = each < STEPS_MIN ? STEPS_MIN : each;
     return each < limit ? each : limit;
@@ -435,7 +435,8 @@ static uint32_t steps_for(uint32_t total, size_t positions, uint32_t limit)
 
 struct chunk {
     size_t positions, most;
-    uint32_t steps;
+    uint32_t total; /* steps of all its positions together */
+    uint32_t steps; /* of each */
 };
 
 static bool is_step_limit(int rc)
@@ -443,28 +444,50 @@ static bool is_step_limit(int rc)
     return rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT;
 }
 
-/* After a chunk without answer: larger while it is cheap, an eighth when it took too many steps. */
+static struct chunk first_chunk(const struct search *search)
+{
+    size_t most = CHUNK_BYTES / (search->subject.n + 1), total = STEPS_BYTES / (search->subject.n + 1);
+    struct chunk chunk = { .most = most < CHUNK_MIN ? CHUNK_MIN : most };
+
+    chunk.positions = search->regex->anchored ? 1 : chunk.most / 8 + 1;
+    chunk.total = total < CHUNK_STEPS ? (uint32_t)total : CHUNK_STEPS;
+    chunk.total = chunk.total < STEPS_MIN ? STEPS_MIN : chunk.total;
+    chunk.steps = steps_for(chunk.total, chunk.positions, search->scratch->limits.match_limit);
+    return chunk;
+}
+
+/* After a chunk without answer. One that ran out of steps gets more of them while that is cheap, then fewer positions; a position alone
+ * gets more until the clock says otherwise, never all at once: one step may read the whole subject. */
 static void resize(struct chunk *chunk, int rc, uint64_t took_ns, uint32_t match_limit)
 {
-    if (is_step_limit(rc)) {
+    bool fast = took_ns < CHUNK_FAST_NS;
+
+    if (!is_step_limit(rc)) {
+        chunk->total = fast && chunk->total < CHUNK_STEPS ? chunk->total * 2 : chunk->total;
+        chunk->positions *= fast && chunk->positions < chunk->most ? 2 : 1;
+    } else if (chunk->positions == 1) {
+        uint64_t more = (uint64_t)chunk->steps * (fast ? 8 : 2);
+
+        chunk->total = more < match_limit ? (uint32_t)more : match_limit;
+    } else if (fast && chunk->total < CHUNK_STEPS) {
+        chunk->total *= 4;
+    } else {
         chunk->positions = chunk->positions / 8 < 1 ? 1 : chunk->positions / 8;
-    } else if (took_ns < CHUNK_FAST_NS && chunk->positions < chunk->most) {
-        chunk->positions *= 2;
     }
-    chunk->steps = steps_for(CHUNK_STEPS, chunk->positions, match_limit);
+    if (chunk->positions > 1 && chunk->total > CHUNK_STEPS) {
+        chunk->total = CHUNK_STEPS;
+    }
+    chunk->steps = steps_for(chunk->total, chunk->positions, match_limit);
 }
 
 static enum er_truth search_chunks(const struct search *search)
 {
     struct er_regex_scratch *scratch = search->scratch;
     struct er_str subject = search->subject;
-    size_t most = CHUNK_BYTES / (subject.n + 1);
-    struct chunk chunk = { .most = most < CHUNK_MIN ? CHUNK_MIN : most };
+    struct chunk chunk = first_chunk(search);
     struct stopwatch watch = { 0 };
     size_t at = 0;
 
-    chunk.positions = search->regex->anchored ? 1 : chunk.most / 8 + 1;
-    chunk.steps = steps_for(CHUNK_STEPS, chunk.positions, scratch->limits.match_limit);
     /* PCRE2 finds the first possible start itself, and faster. */
     for (; at <= subject.n; at = next_start(search->regex, subject, at)) {
         uint64_t before;

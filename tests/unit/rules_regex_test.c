@@ -252,6 +252,10 @@ static const struct {
     { "a+a+a+a+c[de]", "a", 1 << 20 },
     { "(?:[a-z]*[0-9]?)*[!?]", "abc1", 5000 },
     { "a++[bc]", "a", 1 << 20 },
+    { "a*?a*?a*?a*?[bc]", "a", 1 << 20 }, /* every step reads the rest of the subject */
+    { "^a*?a*?a*?a*?[bc]", "a", 1 << 20 },
+    { "a*?a*?a*?a*?[bc]", "a", 50000 },
+    { "(a?){200}a{200}[xy]", "a", 1 << 20 },
 };
 
 /* The bound has room for a slow machine and sanitizers; without chunks these run for seconds to hours. */
