@@ -113,20 +113,22 @@ void er_index_place(const struct er_index *index, struct er_test *test)
     }
 }
 
-/* Short keys are found in many values; a regex costs a run for each. */
-uint64_t er_index_weight(const struct er_test *test)
+uint64_t er_index_rarity(size_t length)
 {
     static const uint8_t by_length[] = { 255, 96, 24, 6, 2 };
-    size_t n = test->index == ER_INDEX_GRAM ? test->literal.n : test->text.n;
-    uint64_t weight = by_length[n < 4 ? n : 4];
 
+    return by_length[length < 4 ? length : 4];
+}
+
+uint64_t er_index_weight(const struct er_test *test)
+{
     switch ((enum er_index_kind)test->index) {
     case ER_INDEX_EXACT:
         return 1;
     case ER_INDEX_AFFIX:
-        return weight;
-    case ER_INDEX_GRAM:
-        return test->op == ER_OP_CONTAINS ? weight + 1 : 2 * weight;
+        return er_index_rarity(test->text.n);
+    case ER_INDEX_GRAM: /* a regex costs a run for each value that contains its literal */
+        return test->op == ER_OP_CONTAINS ? er_index_rarity(test->literal.n) + 1 : 2 * er_index_rarity(test->literal.n);
     case ER_INDEX_EVERY:
     case ER_INDEX_KINDS:
     default:

@@ -66,6 +66,9 @@ void er_index_fini(struct er_index *index);
 /* Chooses the gram of a new test: the one that stands for the fewest others. */
 void er_index_place(const struct er_index *index, struct er_test *test);
 
+/* How often a key of so many bytes is found in a value, relative. */
+uint64_t er_index_rarity(size_t length);
+
 /* What one more rule behind this test costs, relative: how likely a value is a hit. */
 uint64_t er_index_weight(const struct er_test *test);
 

@@ -43,25 +43,50 @@ static uint32_t gram_find(const struct er_index *index, uint32_t node, uint32_t 
     return id;
 }
 
-void er_gram_place(const struct er_index *index, struct er_test *test)
+/* A gram that a test could stand under. */
+struct candidate {
+    struct er_str literal;
+    uint64_t bytes;
+    size_t at;
+    uint32_t length;
+    uint64_t cost;
+};
+
+/* The best of one literal's grams, if it beats *best. From the end: what tells literals apart mostly stands there. */
+static void consider(const struct er_index *index, uint32_t node, struct er_str literal, struct candidate *best)
 {
-    uint32_t length = test->literal.n < ER_GRAM_MAX ? (uint32_t)test->literal.n : ER_GRAM_MAX;
-    size_t last = test->literal.n - length;
-    uint32_t fewest = UINT32_MAX;
+    uint32_t length = literal.n < ER_GRAM_MAX ? (uint32_t)literal.n : ER_GRAM_MAX;
+    size_t last = literal.n - length;
+    uint64_t weight = er_index_rarity(length);
 
-    /* From the end: what tells literals apart mostly stands there. */
-    for (size_t i = 0; i <= last && i < PLACES_TRIED && fewest > 0; i++) {
-        uint64_t bytes = er_gram_load(test->literal.p + (last - i), length);
-        uint32_t id = gram_find(index, test->node, length, bytes);
-        uint32_t others = id == ER_NONE ? 0 : gram_at(index, id)->tests.n;
+    for (size_t i = 0; i <= last && i < PLACES_TRIED && best->cost > weight; i++) {
+        uint64_t bytes = er_gram_load(literal.p + (last - i), length);
+        uint32_t id = gram_find(index, node, length, bytes);
+        uint64_t cost = weight * (id == ER_NONE ? 1 : (uint64_t)gram_at(index, id)->tests.n + 1);
 
-        if (others < fewest) {
-            fewest = others;
-            test->u.search.gram = bytes;
-            test->gram_at = (uint16_t)(last - i);
+        if (cost < best->cost) {
+            *best = (struct candidate){ literal, bytes, last - i, length, cost };
         }
     }
-    test->gram_bytes = length & 15;
+}
+
+void er_gram_place(const struct er_index *index, struct er_test *test)
+{
+    struct candidate best = { .cost = UINT64_MAX };
+
+    consider(index, test->node, test->literal, &best);
+    if (test->op == ER_OP_REGEX) {
+        size_t n;
+        const struct er_str *literals = er_regex_literals(test->u.search.regex, &n);
+
+        for (size_t i = 0; i < n; i++) {
+            consider(index, test->node, literals[i], &best);
+        }
+    }
+    test->literal = best.literal;
+    test->u.search.gram = best.bytes;
+    test->gram_at = (uint16_t)best.at;
+    test->gram_bytes = best.length & 15;
 }
 
 /* ---- the filter of one set ---- */

@@ -192,6 +192,20 @@ static bool contains(struct er_str s, struct er_str part)
     return s.n >= part.n && memmem(s.p, s.n, part.p, part.n) != NULL;
 }
 
+/* Without all of them there is no match: the index has asked for one, so whichever way a test is found, the answer is the same. */
+static bool has_literals(const struct er_regex *regex, struct er_str value)
+{
+    size_t n;
+    const struct er_str *literals = er_regex_literals(regex, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!contains(value, literals[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum er_truth er_test_accepts(const struct er_test *test, struct er_regex_scratch *scratch, struct er_str value)
 {
     switch ((enum er_test_op)test->op) {
@@ -209,10 +223,6 @@ enum er_truth er_test_accepts(const struct er_test *test, struct er_regex_scratc
         return er_type_glob_match(test->text, value) ? ER_TRUE : ER_FALSE;
     case ER_OP_REGEX:
     default:
-        /* Without its literal there is no match: the same gate as in the index, so both ways give one answer. */
-        if (test->literal.n > 0 && !contains(value, test->literal)) {
-            return ER_FALSE;
-        }
-        return er_regex_search(test->u.search.regex, scratch, value);
+        return has_literals(test->u.search.regex, value) ? er_regex_search(test->u.search.regex, scratch, value) : ER_FALSE;
     }
 }

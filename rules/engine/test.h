@@ -43,7 +43,7 @@ struct er_question {
 /* One cache line; the order of the members has no gaps. */
 struct er_test {
     struct er_str text;    /* operand; for a regex its pattern */
-    struct er_str literal; /* ER_INDEX_GRAM: every accepted value contains it */
+    struct er_str literal; /* ER_INDEX_GRAM: every accepted value contains it; placing may choose another one */
     union {
         char small[ER_TEST_SMALL]; /* exact, prefix, suffix: a short operand itself */
         struct {

@@ -42,7 +42,8 @@ enum jit_state { JIT_NONE, JIT_CLAIMED };
 struct er_regex {
     atomic_size_t refs;
     struct er_str text;
-    struct er_str literal;
+    struct er_str *literals;
+    size_t n_literals;
     pcre2_code *code;          /* for the interpreter; never changed after compilation */
     _Atomic(pcre2_code *) jit; /* a copy with machine code, published once */
     atomic_uint searches;      /* counted until the claim */
@@ -184,21 +185,32 @@ static bool copy_text(struct er_regex *regex, struct er_str pattern)
     return true;
 }
 
-static bool find_literal(struct er_regex *regex)
+/* Array and bytes are one allocation. */
+static bool find_literals(struct er_regex *regex)
 {
-    char found[ER_REGEX_MAX_BYTES];
-    size_t n = er_regex_find_literal(regex->text, found);
-    char *literal;
+    char text[ER_REGEX_MAX_BYTES];
+    struct er_str found[ER_REGEX_LITERALS];
+    size_t n = er_regex_find_literals(regex->text, text, found);
+    size_t bytes = 0;
+    char *copy;
 
+    for (size_t i = 0; i < n; i++) {
+        bytes += found[i].n;
+    }
     if (n == 0) {
         return true;
     }
-    literal = malloc(n);
-    if (literal == NULL) {
+    regex->literals = malloc(n * sizeof found[0] + bytes);
+    if (regex->literals == NULL) {
         return false;
     }
-    memcpy(literal, found, n);
-    regex->literal = (struct er_str){ literal, n };
+    regex->n_literals = n;
+    copy = (char *)(regex->literals + n);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(copy, found[i].p, found[i].n);
+        regex->literals[i] = (struct er_str){ copy, found[i].n };
+        copy += found[i].n;
+    }
     return true;
 }
 
@@ -218,7 +230,7 @@ enum er_code er_regex_compile(struct er_str pattern, struct er_regex **out, stru
     }
     atomic_init(&regex->refs, 1);
     code = compile_code(regex, err);
-    if (code == ER_OK && !find_literal(regex)) {
+    if (code == ER_OK && !find_literals(regex)) {
         code = er_err_set(err, ER_E_NOMEM, "out of memory");
     }
     if (code != ER_OK) {
@@ -243,7 +255,7 @@ void er_regex_unref(struct er_regex *regex)
     }
     pcre2_code_free(atomic_load_explicit(&regex->jit, memory_order_acquire));
     pcre2_code_free(regex->code);
-    free((void *)(uintptr_t)regex->literal.p);
+    free(regex->literals);
     free((void *)(uintptr_t)regex->text.p);
     free(regex);
 }
@@ -253,9 +265,20 @@ struct er_str er_regex_text(const struct er_regex *regex)
     return regex->text;
 }
 
+const struct er_str *er_regex_literals(const struct er_regex *regex, size_t *n)
+{
+    *n = regex->n_literals;
+    return regex->literals;
+}
+
 struct er_str er_regex_literal(const struct er_regex *regex)
 {
-    return regex->literal;
+    struct er_str longest = { NULL, 0 };
+
+    for (size_t i = 0; i < regex->n_literals; i++) {
+        longest = regex->literals[i].n > longest.n ? regex->literals[i] : longest;
+    }
+    return longest;
 }
 
 struct er_regex_limits er_regex_default_limits(void)

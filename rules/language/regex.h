@@ -28,8 +28,12 @@ void er_regex_unref(struct er_regex *regex); /* NULL is fine; any thread */
 /* Pattern text; valid as long as the regex. */
 struct er_str er_regex_text(const struct er_regex *regex);
 
-/* Longest literal (bytes) that every matching subject contains, found conservatively on the pattern text: n = 0 when unsure.
- * Case-insensitive parts give none. Valid as long as the regex. */
+/* Literals (bytes) that every matching subject contains, found conservatively on the pattern text: none when unsure. Case-insensitive
+ * parts give none. They may overlap or repeat. Valid as long as the regex. */
+#define ER_REGEX_LITERALS 8u
+const struct er_str *er_regex_literals(const struct er_regex *regex, size_t *n);
+
+/* The longest of them; n = 0 when there is none. */
 struct er_str er_regex_literal(const struct er_regex *regex);
 
 struct er_regex_limits {

@@ -4,6 +4,8 @@
  *
  *     x a + b        text: x a b        runs: "xa" and "ab"
  *
+ * Found runs are put on a list. A sequence that turns out to be optional, or one of several alternatives, takes its own off again.
+ *
  * Whatever is not understood for sure makes the whole answer "none".
  */
 #include "rules/language/regex_syntax.h"
@@ -12,19 +14,21 @@
 
 #define MAX_DEPTH 256 /* PCRE2 compiles at most 250 levels of parentheses */
 
+struct run {
+    size_t start;
+    size_t n;
+};
+
 struct finder {
     struct er_str s;
     size_t at;
     char *text;
     size_t n; /* of text */
+    struct run runs[ER_REGEX_LITERALS];
+    size_t n_runs;
     unsigned depth;
     bool quoted; /* between \Q and \E */
     bool unsure;
-};
-
-struct run {
-    size_t start;
-    size_t n;
 };
 
 enum atom {
@@ -37,7 +41,7 @@ enum atom {
 
 enum quantifier { QUANTIFIER_NONE, QUANTIFIER_OPTIONAL, QUANTIFIER_REPEAT };
 
-static struct run read_sequence(struct finder *finder, struct er_regex_flags flags);
+static void read_sequence(struct finder *finder, struct er_regex_flags flags);
 
 static char peek(const struct finder *finder, size_t ahead)
 {
@@ -206,21 +210,22 @@ static enum atom escape(struct finder *finder, const struct er_regex_flags *flag
 /* A group whose inside says nothing about the subject: an assertion, a condition, a script run. */
 static enum atom opaque_group(struct finder *finder, struct er_regex_flags flags)
 {
-    size_t n = finder->n;
+    size_t n = finder->n, n_runs = finder->n_runs;
 
-    (void)read_sequence(finder, flags);
+    read_sequence(finder, flags);
     finder->n = n;
+    finder->n_runs = n_runs;
     return ATOM_OTHER;
 }
 
-static enum atom plain_group(struct finder *finder, struct er_regex_flags flags, struct run *inside)
+static enum atom plain_group(struct finder *finder, struct er_regex_flags flags)
 {
-    *inside = read_sequence(finder, flags);
+    read_sequence(finder, flags);
     return ATOM_GROUP;
 }
 
 /* After "(?", when it is no option setting. */
-static enum atom special_group(struct finder *finder, const struct er_regex_flags *flags, struct run *inside)
+static enum atom special_group(struct finder *finder, const struct er_regex_flags *flags)
 {
     char c = peek(finder, 0);
 
@@ -243,11 +248,11 @@ static enum atom special_group(struct finder *finder, const struct er_regex_flag
         finder->unsure = true;
         return ATOM_OTHER;
     }
-    return plain_group(finder, *flags, inside);
+    return plain_group(finder, *flags);
 }
 
 /* At "(". */
-static enum atom group(struct finder *finder, struct er_regex_flags *flags, struct run *inside)
+static enum atom group(struct finder *finder, struct er_regex_flags *flags)
 {
     struct er_regex_flags inner = *flags;
     char stop;
@@ -258,7 +263,7 @@ static enum atom group(struct finder *finder, struct er_regex_flags *flags, stru
     }
     if (!looking_at(finder, "(?")) {
         finder->at++;
-        return plain_group(finder, *flags, inside);
+        return plain_group(finder, *flags);
     }
     finder->at += 2;
     stop = er_regex_read_flags(finder->s, &finder->at, &inner);
@@ -266,10 +271,10 @@ static enum atom group(struct finder *finder, struct er_regex_flags *flags, stru
         *flags = inner;
         return ATOM_FLAGS;
     }
-    return stop == ':' ? plain_group(finder, inner, inside) : special_group(finder, flags, inside);
+    return stop == ':' ? plain_group(finder, inner) : special_group(finder, flags);
 }
 
-static enum atom read_atom(struct finder *finder, struct er_regex_flags *flags, struct run *inside)
+static enum atom read_atom(struct finder *finder, struct er_regex_flags *flags)
 {
     if (finder->quoted) {
         return literal_char(finder, flags);
@@ -278,7 +283,7 @@ static enum atom read_atom(struct finder *finder, struct er_regex_flags *flags, 
     case '\\':
         return escape(finder, flags);
     case '(':
-        return group(finder, flags, inside);
+        return group(finder, flags);
     case '[':
         finder->at = er_regex_class_end(finder->s, finder->at, flags->extended_more);
         return ATOM_OTHER;
@@ -366,19 +371,31 @@ static enum quantifier read_quantifier(struct finder *finder, const struct er_re
     return quantifier;
 }
 
-static void keep_longer(struct run *best, size_t start, size_t end)
+/* Puts the text from start to end on the list; `first` is where the sequence's own runs begin. A full list keeps the longer ones. */
+static void keep(struct finder *finder, size_t first, size_t start, size_t end)
 {
-    if (end - start > best->n) {
-        *best = (struct run){ start, end - start };
+    size_t shortest = first;
+
+    if (end == start) {
+        return;
+    }
+    if (finder->n_runs < ER_REGEX_LITERALS) {
+        finder->runs[finder->n_runs++] = (struct run){ start, end - start };
+        return;
+    }
+    for (size_t i = first; i < finder->n_runs; i++) {
+        shortest = finder->runs[i].n < finder->runs[shortest].n ? i : shortest;
+    }
+    if (shortest < finder->n_runs && end - start > finder->runs[shortest].n) {
+        finder->runs[shortest] = (struct run){ start, end - start };
     }
 }
 
 /* Takes one atom with its quantifier into account; *run_start is where the current run begins in the text. */
-static void add_atom(struct finder *finder, struct er_regex_flags *flags, size_t *run_start, struct run *best)
+static void add_atom(struct finder *finder, struct er_regex_flags *flags, size_t first, size_t *run_start)
 {
-    struct run inside = { 0, 0 };
-    size_t before = finder->n;
-    enum atom atom = read_atom(finder, flags, &inside);
+    size_t before = finder->n, runs_before = finder->n_runs;
+    enum atom atom = read_atom(finder, flags);
     enum quantifier quantifier;
 
     if (atom == ATOM_FLAGS || finder->unsure) {
@@ -388,14 +405,13 @@ static void add_atom(struct finder *finder, struct er_regex_flags *flags, size_t
     if (atom == ATOM_ZERO_WIDTH || (atom == ATOM_CHAR && quantifier == QUANTIFIER_NONE)) {
         return;
     }
+    if (atom == ATOM_GROUP && quantifier == QUANTIFIER_OPTIONAL) {
+        finder->n_runs = runs_before;
+    }
+    keep(finder, first, *run_start, atom == ATOM_CHAR && quantifier == QUANTIFIER_REPEAT ? finder->n : before);
     if (atom == ATOM_CHAR && quantifier == QUANTIFIER_REPEAT) {
-        keep_longer(best, *run_start, finder->n);
         *run_start = before;
         return;
-    }
-    keep_longer(best, *run_start, before);
-    if (atom == ATOM_GROUP && quantifier != QUANTIFIER_OPTIONAL) {
-        keep_longer(best, inside.start, inside.start + inside.n);
     }
     if (atom == ATOM_CHAR) {
         finder->n = before; /* it may be absent */
@@ -404,9 +420,9 @@ static void add_atom(struct finder *finder, struct er_regex_flags *flags, size_t
 }
 
 /* Reads alternatives up to the end or the closing parenthesis, which is consumed. */
-static struct run read_sequence(struct finder *finder, struct er_regex_flags flags)
+static void read_sequence(struct finder *finder, struct er_regex_flags flags)
 {
-    struct run best = { finder->n, 0 };
+    size_t first = finder->n_runs;
     size_t run_start = finder->n;
     bool alternatives = false;
 
@@ -422,25 +438,26 @@ static struct run read_sequence(struct finder *finder, struct er_regex_flags fla
             alternatives = true;
             finder->at++;
         } else {
-            add_atom(finder, &flags, &run_start, &best);
+            add_atom(finder, &flags, first, &run_start);
         }
     }
     finder->depth--;
     /* Only the outermost sequence ends with the pattern. */
     finder->unsure = finder->unsure || (finder->depth > 0) != (finder->at < finder->s.n);
     finder->at += finder->at < finder->s.n;
-    keep_longer(&best, run_start, finder->n);
-    return alternatives ? (struct run){ run_start, 0 } : best;
+    keep(finder, first, run_start, finder->n);
+    if (alternatives) {
+        finder->n_runs = first;
+    }
 }
 
-size_t er_regex_find_literal(struct er_str pattern, char *out)
+size_t er_regex_find_literals(struct er_str pattern, char *text, struct er_str *literals)
 {
-    struct finder finder = { .s = pattern, .text = out };
-    struct run best = read_sequence(&finder, (struct er_regex_flags){ 0 });
+    struct finder finder = { .s = pattern, .text = text };
 
-    if (finder.unsure || best.n == 0) {
-        return 0;
+    read_sequence(&finder, (struct er_regex_flags){ 0 });
+    for (size_t i = 0; i < finder.n_runs; i++) {
+        literals[i] = (struct er_str){ text + finder.runs[i].start, finder.runs[i].n };
     }
-    memmove(out, out + best.start, best.n);
-    return best.n;
+    return finder.unsure ? 0 : finder.n_runs;
 }

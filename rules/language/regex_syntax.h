@@ -5,6 +5,7 @@
 
 #include "rules/base/err.h"
 #include "rules/base/str.h"
+#include "rules/language/regex.h"
 
 /* The inline options that change how the text is read. */
 struct er_regex_flags {
@@ -23,8 +24,8 @@ size_t er_regex_class_end(struct er_str pattern, size_t at, bool extended_more);
 /* ER_E_REGEX_FORBIDDEN with the offset for \C, \G, callouts, and (* followed by an upper-case letter or a colon. */
 enum er_code er_regex_check_features(struct er_str pattern, struct er_err *err) ER_MUST_CHECK;
 
-/* Longest literal that every subject that matches contains, written to out (room for pattern.n bytes); returns its length, 0 when
- * unsure. The pattern compiles and passed er_regex_check_features. */
-size_t er_regex_find_literal(struct er_str pattern, char *out);
+/* Literals that every subject that matches contains, at most ER_REGEX_LITERALS; returns how many, 0 when unsure. They point into text,
+ * which has room for pattern.n bytes. The pattern compiles and passed er_regex_check_features. */
+size_t er_regex_find_literals(struct er_str pattern, char *text, struct er_str *literals);
 
 #endif

@@ -60,9 +60,13 @@ static void check_search(struct er_regex *regex, struct er_str subject)
     struct er_regex_scratch *scratch = er_regex_scratch_new(&limits);
     enum er_truth first = er_regex_search(regex, scratch, subject);
     enum er_truth second;
+    size_t n;
+    const struct er_str *literals = er_regex_literals(regex, &n);
 
-    if (first == ER_TRUE && !contains(subject, er_regex_literal(regex))) {
-        abort();
+    for (size_t i = 0; first == ER_TRUE && i < n; i++) {
+        if (literals[i].n == 0 || !contains(subject, literals[i])) {
+            abort();
+        }
     }
     for (int i = 0; i < 600; i++) {
         er_regex_scratch_begin_event(scratch);

@@ -1,3 +1,4 @@
+#include "rules/base/buf.h"
 #include "rules/language/regex.h"
 
 #include <pthread.h>
@@ -443,7 +444,7 @@ static const struct {
     { "a{2,}bc", "abc" },
     { "((((abc))))", "abc" },
     { "(abc(de|fg)hij)", "abc" },
-    { "x(y)z*", "x" },
+    { "x(y)z*", "y" },
 };
 
 static void required_literals(void **state)
@@ -456,6 +457,46 @@ static void required_literals(void **state)
         if (!er_str_eq(literal, er_str_of(literals[i].literal))) {
             fail_msg("/%s/: \"%.*s\", expected \"%s\"", literals[i].pattern, ER_STR_ARG(literal), literals[i].literal);
         }
+        er_regex_unref(regex);
+    }
+}
+
+/* All of them, joined by blanks, in the order in which their runs end; the list keeps the longer ones. */
+static void all_required_literals(void **state)
+{
+    static const struct {
+        const char *pattern;
+        const char *literals;
+    } rows[] = {
+        { "^user17(-[a-z]+)?@example\\.org$", "user17 @example.org" },
+        { "^u0*123(-x)?$", "u 123" },
+        { "abc.*def", "abc def" },
+        { "xa+bc", "xa abc" },
+        { "a(bc|de)f", "a f" },
+        { "a(bc(de)?fg)h", "bc fg a h" },
+        { "(a(bc)?)?d", "d" },
+        { "(?:ab.cd|ef.gh)", "" },
+        { "(?=ab.cd)ef", "ef" },
+        { "(?i)ab.(?-i)cd", "cd" },
+        { "a.b.c.d.e.f.g.h.ij.k", "ij b c d e f g h" },
+        { "((a.b.c.d.e.f.g.h)?).xyz", "xyz" },
+        { "a.b.c.d.e.f.g.h(xy|z)", "a b c d e f g h" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct er_regex *regex = compile(rows[i].pattern);
+        struct er_buf buf = { 0 };
+        size_t n;
+        const struct er_str *found = er_regex_literals(regex, &n);
+
+        for (size_t k = 0; k < n; k++) {
+            er_buf_printf(&buf, "%s%.*s", k > 0 ? " " : "", ER_STR_ARG(found[k]));
+        }
+        if (!er_str_eq(er_buf_str(&buf), er_str_of(rows[i].literals))) {
+            fail_msg("/%s/: \"%.*s\", expected \"%s\"", rows[i].pattern, ER_STR_ARG(er_buf_str(&buf)), rows[i].literals);
+        }
+        er_buf_free(&buf);
         er_regex_unref(regex);
     }
 }
@@ -508,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_subjects_are_decided, setup, teardown),
         cmocka_unit_test(a_spent_event_leaves_the_rest_undecided),
         cmocka_unit_test(required_literals),
+        cmocka_unit_test(all_required_literals),
         cmocka_unit_test(threads_share_a_regex),
     };
 
