@@ -75,7 +75,7 @@ def errors():
 
 def routes():
     """The route table and the OpenAPI document agree on paths, methods and query parameters."""
-    rows = re.findall(r'\{ "(GET|PUT|POST|PATCH|DELETE)", "(/[^"]*)", \w+, [^{]*\{ ([^}]*) \}', read("admin/routes.c"))
+    rows = re.findall(r'\{\s*"(GET|PUT|POST|PATCH|DELETE)",\s*"(/[^"]*)",\s*\w+,[^{]*\{\s*([^}]*)\}', read("admin/routes.c"))
     assert len(rows) > 10, "the table in admin/routes.c is not found"
     document = yaml.safe_load(read("schemas/admin.openapi.yaml"))
     table = {(path, method.lower()): set(re.findall(r'"(\w+)"', query)) for method, path, query in rows}
