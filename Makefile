@@ -156,7 +156,7 @@ demo: ## installs what is missing, builds, runs eventrouterd --demo (DEMO_ARGS="
 test: ## installs what is missing, builds, runs every test; last line: N passed, N failed
 	@tests/support/setup.sh build test
 	@$(AGAIN) all tests
-	@$(RUN_TESTS) --timeout 1500 $(SUITES_CHECK) -- $(SUITES_MOCK) -- $(SUITES_INTEGRATION)
+	@$(RUN_TESTS) --timeout 2700 $(SUITES_CHECK) -- $(SUITES_MOCK) -- $(SUITES_INTEGRATION)
 
 tests: $(TESTS_C)
 
@@ -171,7 +171,7 @@ check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
 	@$(RUN_TESTS) $(SUITES_MOCK)
 
 check-integration: all ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
-	@$(RUN_TESTS) --timeout 1500 $(SUITES_INTEGRATION)
+	@$(RUN_TESTS) --timeout 2700 $(SUITES_INTEGRATION)
 
 valgrind: all $(UNIT) $(REPLAY) ## unit and replay tests under valgrind
 	@$(PYTHON) tests/support/run.py --logs build/test-logs/valgrind \
