@@ -20,6 +20,7 @@ void er_answers_fini(struct er_answers *answers)
     er_regex_scratch_free(answers->scratch);
     er_idlist_fini(&answers->hits);
     free(answers->items);
+    free(answers->marks);
     *answers = (struct er_answers){ 0 };
 }
 
@@ -35,56 +36,87 @@ static uint8_t reason_index(struct er_answers *answers, const char *reason)
 }
 
 /* Asks one test about one value; an accepted value or, failing that, an undecided one makes the answer. */
-static void ask(struct er_answers *answers, uint32_t id, uint32_t field)
+static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field)
 {
     const struct er_test *test = er_catalog_test(answers->side->catalog, id);
+    struct er_str value = answers->fields->items[field].text;
     struct er_answer *answer = &answers->items[id];
     enum er_truth truth;
 
-    if (test->op == ER_OP_REGEX && !answers->budget_started) {
+    if (!answers->budget_started) {
         er_regex_scratch_begin_event(answers->scratch);
         answers->budget_started = true;
     }
-    truth = er_test_accepts(test, answers->scratch, answers->fields->items[field].text);
+    truth = er_regex_scratch_charge(answers->scratch, value.n) ? ER_UNDECIDED : er_test_accepts(test, answers->scratch, value);
     if (truth == ER_UNDECIDED) {
         answer->reason = reason_index(answers, er_regex_scratch_reason(answers->scratch));
     }
     if (truth != ER_FALSE) {
         answer->truth = (uint8_t)truth;
     }
+    return truth;
 }
 
-static void hit(struct er_hits *hits, uint32_t test, bool sure)
+/* Asks about all values at the test's path, until one is accepted or the time is over. */
+static void ask_all(struct er_answers *answers, uint32_t id, uint32_t first)
+{
+    for (uint32_t i = first; i != ER_NONE; i = answers->fields->items[i].next) {
+        enum er_truth truth = ask(answers, id, i);
+
+        if (truth == ER_TRUE || (truth == ER_UNDECIDED && er_regex_scratch_charge(answers->scratch, 0))) {
+            return;
+        }
+    }
+}
+
+/* The answer in a state that belongs to this event. */
+static struct er_answer *fresh_answer(struct er_answers *answers, uint32_t test)
+{
+    struct er_answer *answer = &answers->items[test];
+
+    *answer = (struct er_answer){ .stamp = answers->stamp, .field = ER_NONE, .truth = ER_FALSE };
+    return answer;
+}
+
+static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
+{
+    if (!er_idlist_add(&answers->hits, test)) {
+        answers->no_memory = true;
+    }
+    return fresh_answer(answers, test);
+}
+
+static bool hit(struct er_hits *hits, uint32_t test, bool sure)
 {
     struct probe *probe = (struct probe *)hits;
     struct er_answers *answers = probe->answers;
     struct er_answer *answer = &answers->items[test];
 
     if (answer->stamp != answers->stamp) {
-        *answer = (struct er_answer){ .stamp = answers->stamp, .field = ER_NONE, .truth = ER_FALSE };
-        if (!er_idlist_add(&answers->hits, test)) {
-            answers->no_memory = true;
+        answer = hit_answer(answers, test);
+    }
+    if (answer->truth != ER_TRUE && answer->field != probe->field) {
+        answer->field = probe->field;
+        if (sure) {
+            answer->truth = ER_TRUE;
+        } else {
+            (void)ask(answers, test, probe->field);
         }
     }
-    if (answer->truth == ER_TRUE || answer->field == probe->field) {
-        return;
-    }
-    answer->field = probe->field;
-    if (sure) {
-        answer->truth = ER_TRUE;
-    } else {
-        ask(answers, test, probe->field);
-    }
+    return answer->truth == ER_TRUE || (answer->truth == ER_UNDECIDED && er_regex_scratch_charge(answers->scratch, 0));
 }
 
-bool er_answers_begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
+static bool reserve(struct er_answers *answers, const struct er_side *side)
 {
-    struct probe probe = { .hits = { hit }, .answers = answers };
+    uint32_t grams = side->index.gram_items.top;
 
-    if (side->tests_capacity > 0 &&
-        !er_grow(&answers->items, &answers->capacity, sizeof *answers->items, side->tests_capacity - 1)) {
-        return false;
-    }
+    return (side->tests_capacity == 0 ||
+            er_grow(&answers->items, &answers->capacity, sizeof *answers->items, side->tests_capacity - 1)) &&
+           (grams == 0 || er_grow(&answers->marks, &answers->marks_capacity, sizeof *answers->marks, grams - 1));
+}
+
+static void begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
+{
     if (++answers->stamp == 0) {
         memset(answers->items, 0, answers->capacity * sizeof *answers->items);
         answers->stamp = 1;
@@ -94,11 +126,51 @@ bool er_answers_begin(struct er_answers *answers, const struct er_side *side, co
     answers->hits.n = 0;
     answers->budget_started = false;
     answers->no_memory = false;
+}
+
+/* A number for a value or an event, never given before. */
+static uint32_t next_value(struct er_answers *answers)
+{
+    if (++answers->value == 0) {
+        memset(answers->marks, 0, answers->marks_capacity * sizeof *answers->marks);
+        answers->value = 1;
+    }
+    return answers->value;
+}
+
+/* Once per node: its last value is the first of its list. */
+static void probe_every(struct er_answers *answers, uint32_t node)
+{
+    const struct er_idlist *tests = er_index_every(&answers->side->index, node);
+
+    for (uint32_t i = 0; i < tests->n; i++) {
+        uint32_t test = er_idlist_ids(tests)[i];
+
+        (void)hit_answer(answers, test);
+        ask_all(answers, test, er_fields_first(answers->fields, node));
+    }
+}
+
+bool er_answers_begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
+{
+    struct probe probe = { .hits = { .hit = hit }, .answers = answers };
+
+    if (!reserve(answers, side)) {
+        return false;
+    }
+    begin(answers, side, fields);
+    probe.hits.marks = answers->marks;
+    probe.hits.event = next_value(answers);
     for (probe.field = 0; probe.field < fields->n; probe.field++) {
         const struct er_field *field = &fields->items[probe.field];
 
-        if (!field->dead && er_index_has(&side->index, field->node)) {
-            er_index_probe(&side->index, field->node, field->text, &probe.hits);
+        if (field->dead || !er_index_has(&side->index, field->node)) {
+            continue;
+        }
+        probe.hits.value = next_value(answers);
+        er_index_probe(&side->index, field->node, field->text, &probe.hits);
+        if (er_fields_first(fields, field->node) == probe.field) {
+            probe_every(answers, field->node);
         }
     }
     return !answers->no_memory;
@@ -106,18 +178,12 @@ bool er_answers_begin(struct er_answers *answers, const struct er_side *side, co
 
 enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
 {
-    struct er_answer *answer = &answers->items[test];
+    const struct er_answer *answer = &answers->items[test];
 
-    if (answer->stamp == answers->stamp) {
-        return (enum er_truth)answer->truth;
-    }
-    *answer = (struct er_answer){ .stamp = answers->stamp, .field = ER_NONE, .truth = ER_FALSE };
-    if (answers->side->tests[test].terms.n == 0) {
-        uint32_t node = er_catalog_test(answers->side->catalog, test)->node;
-
-        for (uint32_t i = er_fields_first(answers->fields, node); i != ER_NONE && answer->truth != ER_TRUE;
-             i = answers->fields->items[i].next) {
-            ask(answers, test, i);
+    if (answer->stamp != answers->stamp) {
+        answer = fresh_answer(answers, test);
+        if (answers->side->tests[test].terms.n == 0) {
+            ask_all(answers, test, er_fields_first(answers->fields, er_catalog_test(answers->side->catalog, test)->node));
         }
     }
     return (enum er_truth)answer->truth;

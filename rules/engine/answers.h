@@ -2,6 +2,7 @@
  *
  * DESIGN  probing asks the tests that the index names for some value; those indexed that were not named are false. Tests that have no
  * terms posted under them are not in the index; they are asked over all values of their path when a candidate needs them.
+ * All asking is charged to the event's time budget. Once that is spent, every answer that would need more is undecided.
  */
 #ifndef ER_RULES_ENGINE_ANSWERS_H
 #define ER_RULES_ENGINE_ANSWERS_H
@@ -24,7 +25,10 @@ struct er_answers {
     struct er_answer *items; /* per test id */
     uint32_t capacity;
     uint32_t stamp;
-    struct er_idlist hits;           /* tests that probing asked */
+    struct er_idlist hits; /* tests that probing asked */
+    uint32_t *marks;       /* for er_hits */
+    uint32_t marks_capacity;
+    uint32_t value;                  /* number of the last value probed */
     const char *reasons[ER_REASONS]; /* static texts seen so far */
     bool budget_started;
     bool no_memory;

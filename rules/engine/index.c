@@ -139,7 +139,6 @@ uint64_t er_index_weight(const struct er_test *test)
 void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits)
 {
     const struct er_path_index *path = index->paths[node];
-    const uint32_t *every = er_idlist_ids(&path->every);
 
     if (path->exact > 0) {
         er_exact_probe(index, node, value, hits);
@@ -149,9 +148,6 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_str v
     }
     if (path->gram_lengths != 0) {
         er_gram_probe(index, node, value, hits);
-    }
-    for (uint32_t i = 0; i < path->every.n; i++) {
-        hits->hit(hits, every[i], false);
     }
 }
 

@@ -77,11 +77,24 @@ void er_index_remove(struct er_index *index, uint32_t test);
 
 size_t er_index_bytes(const struct er_index *index);
 
-/* Receives the tests that a value hits; the same one may come more than once. `sure`: accepted, no need to ask the test. */
+/* Receives the tests that a value hits. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
+ * settled. The marks save asking again: one literal repeated in a long text, or in a long array, would be confirmed for every rule at
+ * every place. */
 struct er_hits {
-    void (*hit)(struct er_hits *hits, uint32_t test, bool sure);
+    bool (*hit)(struct er_hits *hits, uint32_t test, bool sure);
+    uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
+    uint32_t value;  /* numbers are never 0 */
+    uint32_t event;
 };
+
+/* The tests that have a key and may accept the value. A test may come more than once. */
 void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
+
+/* The tests at a node that have no key: each may accept any value. */
+static inline const struct er_idlist *er_index_every(const struct er_index *index, uint32_t node)
+{
+    return &index->paths[node]->every;
+}
 
 static inline bool er_index_has(const struct er_index *index, uint32_t node)
 {

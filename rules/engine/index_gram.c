@@ -269,14 +269,20 @@ static void confirm(const struct er_index *index, uint32_t id, struct er_str val
 {
     const struct er_gram *gram = gram_at(index, id);
     const uint32_t *tests = er_idlist_ids(&gram->tests);
+    bool all_hit = true, all_settled = true;
 
     for (uint32_t i = 0; i < gram->tests.n; i++) {
         const struct er_test *test = er_catalog_test(index->catalog, tests[i]);
 
         if (at >= test->gram_at && value.n - (at - test->gram_at) >= test->literal.n &&
             memcmp(value.p + (at - test->gram_at), test->literal.p, test->literal.n) == 0) {
-            hits->hit(hits, tests[i], test->op == ER_OP_CONTAINS);
+            all_settled = hits->hit(hits, tests[i], test->op == ER_OP_CONTAINS) && all_settled;
+        } else {
+            all_hit = false;
         }
+    }
+    if (all_hit) {
+        hits->marks[id] = all_settled ? hits->event : hits->value;
     }
 }
 
@@ -296,7 +302,7 @@ static inline void probe_at(const struct gram_probe *probe, uint64_t bytes, size
         return;
     }
     id = gram_find(probe->index, probe->node, probe->length, bytes);
-    if (id != ER_NONE) {
+    if (id != ER_NONE && probe->hits->marks[id] != probe->hits->value && probe->hits->marks[id] != probe->hits->event) {
         confirm(probe->index, id, probe->value, at, probe->hits);
     }
 }

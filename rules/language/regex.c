@@ -542,7 +542,7 @@ static enum er_truth search_chunks(const struct search *search)
     return ER_FALSE;
 }
 
-/* Is the event's time spent? Short searches are not timed one by one: they add up until it pays to look. */
+/* Short searches are not timed one by one: they add up until it pays to look. */
 static bool event_over(struct er_regex_scratch *scratch, size_t subject_bytes)
 {
     if (!scratch->event_spent) {
@@ -553,6 +553,14 @@ static bool event_over(struct er_regex_scratch *scratch, size_t subject_bytes)
         }
     }
     return scratch->event_spent;
+}
+
+bool er_regex_scratch_charge(struct er_regex_scratch *scratch, size_t bytes)
+{
+    bool over = event_over(scratch, bytes);
+
+    scratch->reason = over ? reason_event : NULL;
+    return over;
 }
 
 enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str subject)

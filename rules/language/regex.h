@@ -50,6 +50,9 @@ void er_regex_scratch_free(struct er_regex_scratch *scratch);
 /* Starts the event's time budget (limits.event_ns) anew. */
 void er_regex_scratch_begin_event(struct er_regex_scratch *scratch);
 
+/* Other work for the event (so many bytes looked at) counts too. True when its budget is spent: what is left is undecided. */
+bool er_regex_scratch_charge(struct er_regex_scratch *scratch, size_t bytes);
+
 /* Is there a match anywhere in subject (valid UTF-8)? ER_UNDECIDED: over a limit or the event's budget is spent. Same answer with
  * and without JIT. No allocation after warm-up except PCRE2's bounded heap. */
 enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str subject);

@@ -324,6 +324,41 @@ static void undecided_ids_and_reason(void **state)
     er_ruleset_free(ruleset);
 }
 
+/* Arrays of values times rules is work without end: the event's time limit counts all of it, and what was decided stays so. */
+static void work_beyond_the_time_limit_is_undecided(void **state)
+{
+    const char *documents[] = { "{\"id\":\"every\",\"subscriber\":\"e\",\"regex\":{\"f\":\"[ab]+[z]\"}}",
+                                "{\"id\":\"gram\",\"subscriber\":\"g\",\"regex\":{\"f\":\"lit.*[yz]\"}}",
+                                "{\"id\":\"no\",\"subscriber\":\"n\",\"types\":[\"t\"],\"regex\":{\"f\":\"[ab]+[z]\"}}",
+                                "{\"id\":\"type\",\"subscriber\":\"t\",\"types\":[\"u\"]}",
+                                "{\"id\":\"hit\",\"subscriber\":\"h\",\"regex\":{\"f\":\"^last$\"}}",
+                                NULL };
+    struct er_ruleset_options options = er_ruleset_default_options();
+    struct er_buf event = { 0 };
+    struct er_record record;
+    struct er_ruleset *ruleset;
+    struct er_matcher *matcher;
+
+    (void)state;
+    options.regex.event_ns = 1;
+    ruleset = ruleset_with(&options);
+    matcher = matcher_new(ruleset);
+    change(ruleset, 1, documents, NULL);
+    er_buf_add(&event, ER_STR("{\"type\":\"u\",\"f\":["));
+    for (unsigned i = 0; i < 5000; i++) {
+        er_buf_add(&event, ER_STR("\"a lit\","));
+    }
+    er_buf_add(&event, ER_STR("\"last\"]}"));
+    record = record_of("");
+    record.value = er_buf_str(&event);
+    assert_string_equal(match_record(matcher, &record), "h=hit t=type ?e=every ?g=gram");
+    /* The next event has a budget of its own. */
+    assert_string_equal(match_value(matcher, "{\"type\":\"u\",\"f\":\"az\"}"), "e=every t=type");
+    er_buf_free(&event);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +370,7 @@ int main(void)
         cmocka_unit_test(many_matches_are_sorted),
         cmocka_unit_test(undecided_follows_three_valued_logic),
         cmocka_unit_test(undecided_ids_and_reason),
+        cmocka_unit_test(work_beyond_the_time_limit_is_undecided),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
