@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KAFKA_SH = os.path.join(ROOT, "tests", "support", "kafka.sh")
 SOURCE = "eventrouter-source"
+BEGIN, END = -2, -1  # as timestamps of ListOffsets
 
 
 def until(condition, seconds=30.0, what="a condition"):
@@ -144,10 +145,19 @@ class Kafka:
                          "auto.offset.reset": "earliest", "isolation.level": "read_committed", "log_level": 0,
                          "queued.max.messages.kbytes": 65536, "fetch.wait.max.ms": 50, **config})
 
+    def offsets(self, topics, which, consumer):
+        """{(topic, partition): offset} of BEGIN or END. Not get_watermark_offsets: librdkafka 2.0.2 may return before it has both."""
+        known = self.admin.list_topics(timeout=20).topics
+        places = [TopicPartition(t, p, which) for t in topics if t in known for p in known[t].partitions]
+        found = consumer.offsets_for_times(places, timeout=20) if places else []
+        for place in found:
+            assert place.error is None, place
+        return {(place.topic, place.partition): place.offset for place in found}
+
     def ends(self, topic, consumer=None):
         """{partition: end offset}"""
         own = consumer or self.consumer()
-        found = {p: own.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in range(self.partitions(topic))}
+        found = {partition: offset for (_, partition), offset in self.offsets([topic], END, own).items()}
         if consumer is None:
             own.close()
         return found
@@ -159,13 +169,9 @@ class Kafka:
     def scan(self, topics, make=record_of):
         """The same over several topics, one at a time to the caller."""
         consumer = self.consumer()
-        left, places = {}, []
-        for topic in topics:
-            for partition, end in self.ends(topic, consumer).items():
-                begin = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[0]
-                if end > begin:
-                    left[topic, partition] = end
-                    places.append(TopicPartition(topic, partition, begin))
+        begins, ends = self.offsets(topics, BEGIN, consumer), self.offsets(topics, END, consumer)
+        left = {place: end for place, end in ends.items() if end > begins[place]}
+        places = [TopicPartition(*place, begins[place]) for place in left]
         consumer.assign(places)
         quiet = time.monotonic() + 30
         while left:
