@@ -61,6 +61,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=4194304
 PROPERTIES
     printf '%s\n' "$@" >>"$dir/server.properties"
