@@ -252,9 +252,8 @@ static void open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code
     lane->retry_at = lane->retry_ns = 0;
     if (er_breaker_fail(lane, &w->o.limits, w->now)) {
         er_count(&w->o.counters->breaker_opened, 1);
-        tell_breaker(w, lane);
+        tell_breaker(w, lane); /* the pump sees to what waits */
     }
-    divert_waiting(w, lane);
 }
 
 /* What the sink said about a copy, and whether that copy was alone on its way or the probe of a breaker. */

@@ -247,6 +247,11 @@ static void expect_ensure(struct script *s, const struct words *w)
                  script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->ensured);
 }
 
+static void expect_hurried(struct script *s, const struct words *w)
+{
+    expect_word(s, w, s->sink.hurried > 0 ? "yes" : "no");
+}
+
 static void expect_recalled(struct script *s, const struct words *w)
 {
     check_number(s, "recalls", script_number(s, script_arg(s, w, 2)), s->sink.recalled);
@@ -258,6 +263,7 @@ static const struct command expectations[] = {
     { "counters", expect_counters }, { "state", expect_state },         { "in-flight", expect_in_flight },
     { "reading", expect_reading },   { "rebalance", expect_rebalance }, { "breaker", expect_breaker },
     { "health", expect_health },     { "ensure", expect_ensure },       { "recalled", expect_recalled },
+    { "hurried", expect_hurried },
 };
 
 void script_expect(struct script *s, const struct words *w)
