@@ -47,6 +47,8 @@ static const struct setting owned[] = {
     { "allow.auto.create.topics", "false", FOR_ALL, 0 },
     { "enable.auto.commit", "true", FOR_CONSUMER, 0 },
     { "enable.auto.offset.store", "false", FOR_CONSUMER, 0 },
+    /* also with source.start = latest, see router/kafka_start.h */
+    { "auto.offset.reset", "earliest", FOR_CONSUMER, 0 },
     { "enable.partition.eof", "false", FOR_CONSUMER, 0 },
     { "isolation.level", "read_committed", FOR_CONSUMER, 0 },
     { "enable.idempotence", "true", FOR_PRODUCER, 0 },
@@ -152,8 +154,6 @@ static enum er_code set_identity(rd_kafka_conf_t *conf, const struct er_config *
     if (code != ER_OK || client != ER_KAFKA_CONSUMER)
         return code;
     code = set(conf, "group.id", config->group, err);
-    if (code == ER_OK)
-        code = set(conf, "auto.offset.reset", config->start_latest ? "latest" : "earliest", err);
     /* every worker is a member of its own; the suffix is there for one worker too, so that adding a second keeps the first */
     if (code == ER_OK && config->instance[0] != '\0')
         code = set(conf, "group.instance.id", instance, err);

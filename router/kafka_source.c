@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "router/clock.h"
 #include "router/kafka_conf.h"
+#include "router/kafka_start.h"
 
 enum {
     COMMITTED_MS = 2000, /* to ask for committed offsets, which only lag needs */
@@ -32,8 +33,10 @@ struct er_kafka_source {
 
     /* the rebalance under way */
     enum er_rebalance pending;
-    rd_kafka_topic_partition_list_t *list;  /* as librdkafka gave it; NULL = none */
-    bool told;                              /* the worker knows */
+    rd_kafka_topic_partition_list_t *list; /* as librdkafka gave it; NULL = none */
+    bool told;                             /* the worker knows */
+    bool starting;                         /* the worker is done with it, but where to begin is not known yet */
+    struct er_kafka_start start;
     struct er_source_partition *partitions; /* what the worker was told */
     size_t n_partitions;
 
@@ -134,9 +137,13 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_top
         apply(source, kind, list);
         return;
     }
+    if (source->list != NULL)
+        rd_kafka_topic_partition_list_destroy(source->list);
     source->list = rd_kafka_topic_partition_list_copy(list);
     source->pending = kind;
     source->told = false;
+    source->starting = false;
+    source->start = (struct er_kafka_start){ 0 };
 }
 
 static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
@@ -285,25 +292,40 @@ static void learn_positions(struct er_kafka_source *source)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* Before the assignment starts fetching: nothing may get into the consumer's own queue. */
+static void forward_queues(struct er_kafka_source *source)
+{
+    for (int i = 0; i < source->list->cnt; i++) {
+        struct slot *slot = slot_find(source, source->list->elems[i].topic, source->list->elems[i].partition);
+
+        if (slot == NULL)
+            continue;
+        if (slot->queue == NULL)
+            slot->queue = rd_kafka_queue_get_partition(source->rk, slot->topic, slot->partition);
+        if (slot->queue != NULL)
+            rd_kafka_queue_forward(slot->queue, source->data);
+    }
+}
+
+/* A source that closes reads nothing any more, and commits nothing of what it did not read. */
+static bool must_find_start(struct er_kafka_source *source)
+{
+    return source->config->start_latest && source->pending == ER_REBALANCE_ASSIGNED && !source->closing &&
+           !er_kafka_start_settle(&source->start, source->rk, source->list, source->log, source->handle.worker);
+}
+
 static void rebalance_done(void *ctx)
 {
     struct er_kafka_source *source = ctx;
 
     if (source->list == NULL)
         return;
+    source->starting = must_find_start(source);
+    if (source->starting)
+        return; /* poll tries again */
     if (source->pending == ER_REBALANCE_ASSIGNED) {
         learn_positions(source);
-        /* before the assignment starts fetching: nothing may get into the consumer's own queue */
-        for (int i = 0; i < source->list->cnt; i++) {
-            struct slot *slot = slot_find(source, source->list->elems[i].topic, source->list->elems[i].partition);
-
-            if (slot == NULL)
-                continue;
-            if (slot->queue == NULL)
-                slot->queue = rd_kafka_queue_get_partition(source->rk, slot->topic, slot->partition);
-            if (slot->queue != NULL)
-                rd_kafka_queue_forward(slot->queue, source->data);
-        }
+        forward_queues(source);
     }
     apply(source, source->pending, source->list);
     for (int i = 0; source->pending != ER_REBALANCE_ASSIGNED && i < source->list->cnt; i++) {
@@ -476,7 +498,9 @@ static size_t poll_records(void *ctx, struct er_source_record *records, size_t m
 
     *event = (struct er_source_event){ ER_REBALANCE_NONE, NULL, 0 };
     serve_group(source, max == 0 ? to_ms(wait_ns) : 0);
-    if (source->list != NULL)
+    if (source->starting)
+        rebalance_done(source);
+    else if (source->list != NULL)
         tell(source, event);
     if (max > 0 && event->kind == ER_REBALANCE_NONE)
         n = take_records(source, records, max, to_ms(wait_ns));
@@ -704,7 +728,7 @@ void er_kafka_source_positions(struct er_kafka_source *source, er_kafka_position
             position.high < 0)
             position.high = -1;
         else if (position.position < 0)
-            position.position = source->config->start_latest ? position.high : low;
+            position.position = low;
         cb(ctx, &position);
     }
     pthread_mutex_unlock(&source->mutex);

@@ -30,7 +30,7 @@ static const struct er_option options[] = {
       "How long a graceful stop may take." },
     { "source", "topics", ER_OPTION_LIST, "raw", 1, NAME_MAX_BYTES, 0, NULL, "Topics to read, comma separated." },
     { "source", "start", ER_OPTION_WORD_BOOL, "earliest", 0, 0, AT(start_latest), "earliest latest",
-      "Where a group without committed offsets begins." },
+      "Where a new group begins; one that has committed anything of a topic continues there." },
     { "event", "type_path", ER_OPTION_TEXT, "type", 1, 1024, AT(type_path), NULL, "Path of the event type." },
     { "event", "max_bytes", ER_OPTION_SIZE, "1048576", 1, 1024 * MIB, AT(max_bytes), NULL,
       "Largest event; a larger one is dead-lettered." },

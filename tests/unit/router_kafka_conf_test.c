@@ -133,6 +133,7 @@ static void test_merging(void **state)
     expect_setting(config, ER_KAFKA_CONSUMER, "group.id", "g");
     expect_setting(config, ER_KAFKA_CONSUMER, "group.instance.id", "i-3");
     expect_setting(config, ER_KAFKA_CONSUMER, "enable.auto.offset.store", "false");
+    expect_setting(config, ER_KAFKA_CONSUMER, "auto.offset.reset", "smallest"); /* its name for earliest */
     er_config_free(config);
 }
 
