@@ -95,6 +95,7 @@ static void assign_end(rd_kafka_t *rk, const char *topic)
     rd_kafka_topic_partition_list_t *places = rd_kafka_topic_partition_list_new(MAX_PARTITIONS);
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
     const rd_kafka_metadata_t *metadata;
+    rd_kafka_resp_err_t error;
 
     if (rd_kafka_metadata(rk, 0, handle, &metadata, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topics[0].partition_cnt == 0)
         die(topic, "no metadata");
@@ -102,8 +103,10 @@ static void assign_end(rd_kafka_t *rk, const char *topic)
         rd_kafka_topic_partition_list_add(places, topic, i)->offset = RD_KAFKA_OFFSET_END;
     rd_kafka_metadata_destroy(metadata);
     /* Asked as times, -1 is the end (ListOffsets); rd_kafka_query_watermark_offsets of 2.0.2 may return before it has both ends. */
-    if (rd_kafka_offsets_for_times(rk, places, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        die(topic, "no offsets");
+    for (int tries = 0; (error = rd_kafka_offsets_for_times(rk, places, 20000)) == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION && tries < 100; tries++)
+        (void)rd_kafka_poll(rk, 100);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        die(topic, rd_kafka_err2str(error));
     if (rd_kafka_assign(rk, places) != RD_KAFKA_RESP_ERR_NO_ERROR)
         die(topic, "assign failed");
     rd_kafka_topic_partition_list_destroy(places);

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -149,10 +149,20 @@ class Kafka:
         """{(topic, partition): offset} of BEGIN or END. Not get_watermark_offsets: librdkafka 2.0.2 may return before it has both."""
         known = self.admin.list_topics(timeout=20).topics
         places = [TopicPartition(t, p, which) for t in topics if t in known for p in known[t].partitions]
-        found = consumer.offsets_for_times(places, timeout=20) if places else []
+        found = until(lambda: self._ask(places, consumer), 20, "leaders") if places else []
         for place in found:
             assert place.error is None, place
         return {(place.topic, place.partition): place.offset for place in found}
+
+    @staticmethod
+    def _ask(places, consumer):
+        """None while a new partition's leader does not know that it is one."""
+        try:
+            return consumer.offsets_for_times(places, timeout=20)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            return None
 
     def ends(self, topic, consumer=None):
         """{partition: end offset}"""
