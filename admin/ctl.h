@@ -49,9 +49,9 @@ struct er_ctl_flag {
 struct er_ctl_args;
 
 struct er_ctl_command {
-    const char *verb;  /* NULL: the noun alone is the command */
-    const char *usage; /* operands, for example "ID..." */
-    const char *help;  /* one line */
+    const char *verb;                /* NULL: the noun alone is the command */
+    const char *usage;               /* operands, for example "ID..." */
+    const char *help;                /* one line */
     const struct er_ctl_flag *flags; /* NULL: none */
     size_t min_operands;
     size_t max_operands; /* (size_t)-1: any number */

@@ -74,7 +74,8 @@ static void print_problem(const struct er_json *problem, const struct er_ctl_req
     (void)fputc('\n', stderr);
 }
 
-static enum er_ctl_exit refuse(const struct er_ctl_reply *reply, const struct er_json *answer, const struct er_ctl_request_options *options)
+static enum er_ctl_exit refuse(const struct er_ctl_reply *reply, const struct er_json *answer,
+                               const struct er_ctl_request_options *options)
 {
     const struct er_json *errors = er_json_member(answer, ER_STR("errors"));
     struct er_str detail = text_of(answer, "detail");
@@ -204,7 +205,8 @@ enum er_ctl_exit er_ctl_each(struct er_ctl_session *session, struct er_str targe
         items = er_json_member(page, ER_STR("items"));
         er_buf_clear(&token);
         er_buf_add(&token, text_of(page, "next_page_token"));
-        for (const struct er_json *item = items == NULL ? NULL : items->first; item != NULL && result == ER_CTL_OK && left > 0; item = item->next) {
+        for (const struct er_json *item = items == NULL ? NULL : items->first; item != NULL && result == ER_CTL_OK && left > 0;
+             item = item->next) {
             result = cb(ctx, item) ? ER_CTL_OK : ER_CTL_NEGATIVE;
             left--;
         }

@@ -7,7 +7,10 @@
 #include "rules/base/json.h"
 
 /* The flag that every command with a daemon has. */
-#define ER_CTL_TIMEOUT_FLAG { "timeout", 0, ER_CTL_VALUE, "SECONDS", "gives up after this time (default 60)" }
+#define ER_CTL_TIMEOUT_FLAG                                                                                                        \
+    {                                                                                                                              \
+        "timeout", 0, ER_CTL_VALUE, "SECONDS", "gives up after this time (default 60)"                                             \
+    }
 
 struct er_ctl_session {
     struct er_ctl_client *client;

@@ -21,7 +21,7 @@ static bool set_options(struct er_ctl_client *client)
 
     return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket_path) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK && /* whatever http_proxy says */
+           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&      /* whatever http_proxy says */
            curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK && /* "." and ".." are ids like others here */
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK &&
@@ -32,7 +32,8 @@ static bool set_options(struct er_ctl_client *client)
 /* "Expect:" switches off the wait for 100-continue before a large body. */
 static bool set_headers(struct er_ctl_client *client)
 {
-    static const char *const lines[] = { "Accept: application/json, application/problem+json", "Content-Type: application/json", "Expect:" };
+    static const char *const lines[] = { "Accept: application/json, application/problem+json", "Content-Type: application/json",
+                                         "Expect:" };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct curl_slist *longer = curl_slist_append(client->headers, lines[i]);
@@ -150,11 +151,14 @@ static enum er_code unreachable(const struct er_ctl_client *client, CURLcode fai
     return er_err_set(err, ER_E_UNREACHABLE, "cannot talk to the daemon at %s: %s; %s", client->socket_path, why, advice);
 }
 
-static enum er_code transport_error(const struct er_ctl_client *client, CURLcode failure, const struct er_ctl_reply *reply, struct er_err *err)
+static enum er_code transport_error(const struct er_ctl_client *client, CURLcode failure, const struct er_ctl_reply *reply,
+                                    struct er_err *err)
 {
     if (failure == CURLE_OPERATION_TIMEDOUT) {
-        return er_err_set(err, ER_E_TIMEOUT, "the daemon at %s did not answer within %u ms; a change may have been made or not: look before "
-                          "you repeat it", client->socket_path, client->timeout_ms);
+        return er_err_set(err, ER_E_TIMEOUT,
+                          "the daemon at %s did not answer within %u ms; a change may have been made or not: look before "
+                          "you repeat it",
+                          client->socket_path, client->timeout_ms);
     }
     if (failure == CURLE_OUT_OF_MEMORY || reply->body.failed) {
         return er_err_set(err, ER_E_NOMEM, "out of memory");
@@ -180,7 +184,8 @@ enum er_code er_ctl_client_call(struct er_ctl_client *client, const struct er_ct
     }
     fine = curl_easy_setopt(curl, CURLOPT_URL, text) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK && /* forgets the body of the call before */
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK && curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERDATA, reply) == CURLE_OK;
     if (fine && request->body.p != NULL) {
@@ -205,7 +210,8 @@ static void add_encoded(struct er_buf *target, struct er_str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '~' || c == '.') {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '~' ||
+            c == '.') {
             er_buf_addc(target, c);
         } else {
             er_buf_printf(target, "%%%02X", (unsigned)(unsigned char)c);

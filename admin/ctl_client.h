@@ -10,12 +10,13 @@
 struct er_ctl_client;
 
 /* socket_path is copied. No connection is made yet. timeout_ms bounds every call as a whole. Errors: ER_E_NOMEM, ER_E_SYSTEM. */
-enum er_code er_ctl_client_new(const char *socket_path, unsigned timeout_ms, struct er_ctl_client **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_ctl_client_new(const char *socket_path, unsigned timeout_ms, struct er_ctl_client **out,
+                               struct er_err *err) ER_MUST_CHECK;
 void er_ctl_client_free(struct er_ctl_client *client);
 
 /* Initialise with {0}; belongs to the caller until er_ctl_reply_free. */
 struct er_ctl_reply {
-    long status;            /* HTTP status */
+    long status; /* HTTP status */
     struct er_buf body;
     struct er_buf warnings; /* values of the Eventrouter-Warning headers, each followed by LF */
     uint64_t revision;      /* of Eventrouter-Revision; 0 = the answer had none */

@@ -126,7 +126,8 @@ static void read_text(struct er_ctl_documents *documents, const char *name, stru
         if (err.offset != ER_NO_OFFSET) {
             er_json_position(text, err.offset, &line, &column);
         }
-        er_ctl_error(code, "%s line %zu column %zu: %s", strcmp(name, "-") == 0 ? "standard input" : name, line - 1, column, err.text);
+        er_ctl_error(code, "%s line %zu column %zu: %s", strcmp(name, "-") == 0 ? "standard input" : name, line - 1, column,
+                     err.text);
         documents->errors++;
     }
 }

@@ -6,9 +6,9 @@
 #include "rules/base/json.h"
 
 struct er_ctl_document {
-    struct er_str text;         /* as it stands in the file */
+    struct er_str text; /* as it stands in the file */
     const struct er_json *json;
-    const char *place;          /* "FILE line N" or "FILE element N", from 0; "FILE" for a file of one document */
+    const char *place; /* "FILE line N" or "FILE element N", from 0; "FILE" for a file of one document */
 };
 
 /* Initialise with er_ctl_documents_new; all lives in the arena. */

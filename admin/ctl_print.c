@@ -231,8 +231,8 @@ static void add_lines(struct er_ctl_table *table, const struct er_json *parent, 
 /* Objects, and arrays of them, are opened into their members: "status.state", "workers.0.state". */
 static bool opens(const struct er_json *value)
 {
-    return value->n > 0 && (value->type == ER_JSON_OBJECT ||
-                            (value->type == ER_JSON_ARRAY && value->first->type == ER_JSON_OBJECT));
+    return value->n > 0 &&
+           (value->type == ER_JSON_OBJECT || (value->type == ER_JSON_ARRAY && value->first->type == ER_JSON_OBJECT));
 }
 
 static void add_line(struct er_ctl_table *table, const struct er_json *value, struct er_str name)

@@ -62,4 +62,5 @@ static const struct er_ctl_command commands[] = {
     { 0 },
 };
 
-const struct er_ctl_noun er_ctl_subscriber = { "subscriber", NULL, "the receivers of events, each with a topic of its own", commands };
+const struct er_ctl_noun er_ctl_subscriber = { "subscriber", NULL, "the receivers of events, each with a topic of its own",
+                                               commands };

@@ -5,10 +5,17 @@
 #include "admin/ctl_print.h"
 
 static const struct er_ctl_column columns[] = {
-    { "ID", "id", false },           { "SUBSCRIBER", "subscriber", false }, { "TYPES", "types", false },
-    { "REGEX", "regex", false },     { "STATE", "status.state", false },    { "PATTERN", "pattern", true },
-    { "REVISION", "revision", true }, { "UPDATED", "updated_at", true },    { "LABELS", "labels", true },
-    { "DESCRIPTION", "description", true }, { NULL, NULL, false },
+    { "ID", "id", false },
+    { "SUBSCRIBER", "subscriber", false },
+    { "TYPES", "types", false },
+    { "REGEX", "regex", false },
+    { "STATE", "status.state", false },
+    { "PATTERN", "pattern", true },
+    { "REVISION", "revision", true },
+    { "UPDATED", "updated_at", true },
+    { "LABELS", "labels", true },
+    { "DESCRIPTION", "description", true },
+    { NULL, NULL, false },
 };
 
 static bool add_query(struct er_buf *target, const char *name, const char *value)
@@ -165,7 +172,8 @@ enum er_ctl_exit er_ctl_remove(const struct er_ctl *ctl, const struct er_ctl_arg
 
 static enum er_ctl_exit run_remove(const struct er_ctl *ctl, const struct er_ctl_args *args)
 {
-    const struct er_ctl_removal removal = { "/v1/subscriptions", "subscription", er_ctl_has(args, "dry-run") ? "?dry_run=true" : "" };
+    const struct er_ctl_removal removal = { "/v1/subscriptions", "subscription",
+                                            er_ctl_has(args, "dry-run") ? "?dry_run=true" : "" };
 
     return er_ctl_remove(ctl, args, &removal);
 }
@@ -212,7 +220,8 @@ static const struct er_ctl_flag add_flags[] = {
 };
 
 static const struct er_ctl_flag apply_flags[] = {
-    { "file", 'f', ER_CTL_VALUES, "FILE|DIR", "documents: one, an array, or one per line; a directory: its *.json and *.jsonl (- = standard input)" },
+    { "file", 'f', ER_CTL_VALUES, "FILE|DIR",
+      "documents: one, an array, or one per line; a directory: its *.json and *.jsonl (- = standard input)" },
     { "prune", 0, ER_CTL_SWITCH, NULL, "deletes every subscription that the files do not name" },
     { "yes", 'y', ER_CTL_SWITCH, NULL, "does not ask" },
     { "dry-run", 0, ER_CTL_SWITCH, NULL, "changes nothing, only says what would happen" },
@@ -222,7 +231,8 @@ static const struct er_ctl_flag apply_flags[] = {
 
 static const struct er_ctl_command commands[] = {
     { "add", "[SUBSCRIBER]", "adds a subscription", add_flags, 0, 1, er_ctl_run_subscription_add },
-    { "apply", "-f FILE|DIR", "makes the stored subscriptions equal to files, all in one change", apply_flags, 0, 0, er_ctl_run_subscription_apply },
+    { "apply", "-f FILE|DIR", "makes the stored subscriptions equal to files, all in one change", apply_flags, 0, 0,
+      er_ctl_run_subscription_apply },
     { "list", "", "lists subscriptions", list_flags, 0, 0, run_list },
     { "show", "ID", "shows one subscription", show_flags, 1, 1, run_show },
     { "remove", "ID...", "removes subscriptions", remove_flags, 1, (size_t)-1, run_remove },
@@ -230,4 +240,5 @@ static const struct er_ctl_command commands[] = {
     { 0 },
 };
 
-const struct er_ctl_noun er_ctl_subscription = { "subscription", "sub", "the rules that say which events a subscriber gets", commands };
+const struct er_ctl_noun er_ctl_subscription = { "subscription", "sub", "the rules that say which events a subscriber gets",
+                                                 commands };

@@ -146,7 +146,8 @@ static bool read_file(const struct er_ctl_args *args, struct er_ctl_documents *d
     }
     er_ctl_documents_read(documents, name);
     if (documents->errors == 0 && (documents->n != 1 || documents->items[0].json->type != ER_JSON_OBJECT)) {
-        er_ctl_error(ER_E_USAGE, "%s must hold one document, an object; for several use: eventrouterctl subscription apply -f %s", name, name);
+        er_ctl_error(ER_E_USAGE, "%s must hold one document, an object; for several use: eventrouterctl subscription apply -f %s",
+                     name, name);
         documents->errors++;
     }
     return documents->errors == 0;
@@ -181,9 +182,10 @@ static bool build(const struct er_ctl_args *args, struct er_ctl_documents *docum
 
 static enum er_ctl_exit send(const struct er_ctl *ctl, const struct er_ctl_args *args, struct er_str body)
 {
-    const struct er_ctl_request request = {
-        .method = "POST", .target = er_ctl_has(args, "dry-run") ? "/v1/subscriptions?dry_run=true" : "/v1/subscriptions", .body = body
-    };
+    const struct er_ctl_request request = { .method = "POST",
+                                            .target = er_ctl_has(args, "dry-run") ? "/v1/subscriptions?dry_run=true"
+                                                                                  : "/v1/subscriptions",
+                                            .body = body };
     struct er_ctl_session session;
     const struct er_json *answer;
     enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);

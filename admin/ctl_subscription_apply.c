@@ -70,7 +70,8 @@ static enum er_ctl_exit put(struct apply *apply, bool dry_run, uint64_t *revisio
     const struct er_ctl_request_options options = { .place = place, .place_ctx = apply, .revision = revision };
     static const char *const targets[2][2] = { { "/v1/subscriptions", "/v1/subscriptions?dry_run=true" },
                                                { "/v1/subscriptions?prune=true", "/v1/subscriptions?prune=true&dry_run=true" } };
-    const struct er_ctl_request request = { .method = "PUT", .target = targets[er_ctl_has(apply->args, "prune")][dry_run],
+    const struct er_ctl_request request = { .method = "PUT",
+                                            .target = targets[er_ctl_has(apply->args, "prune")][dry_run],
                                             .body = er_buf_str(&apply->body) };
 
     return er_ctl_call(&apply->session, &request, &options, answer);
@@ -135,9 +136,9 @@ static enum er_ctl_exit send(struct apply *apply)
         print_groups(apply->ctl, answer);
     }
     (void)fflush(stdout);
-    (void)fprintf(stderr, "%s%zu created, %zu updated, %zu unchanged, %zu deleted; revision %" PRIu64 "\n", dry_run ? "dry run: " : "",
-                  count(answer, groups[0]), count(answer, groups[1]), count(answer, groups[UNCHANGED]), count(answer, groups[DELETED]),
-                  revision);
+    (void)fprintf(stderr, "%s%zu created, %zu updated, %zu unchanged, %zu deleted; revision %" PRIu64 "\n",
+                  dry_run ? "dry run: " : "", count(answer, groups[0]), count(answer, groups[1]), count(answer, groups[UNCHANGED]),
+                  count(answer, groups[DELETED]), revision);
     return ER_CTL_OK;
 }
 

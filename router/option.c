@@ -162,7 +162,8 @@ const struct er_option *er_option_suggest(struct er_str section, struct er_str k
 /* Names that carry credentials: librdkafka marks only some of its own as sensitive, and lists of them age. */
 bool er_property_is_secret(const char *name)
 {
-    static const char *const parts[] = { "password", "passphrase", "secret", "token", "jaas", "credential", "key.pem", "oauthbearer.config" };
+    static const char *const parts[] = { "password", "passphrase", "secret",  "token",
+                                         "jaas",     "credential", "key.pem", "oauthbearer.config" };
     size_t length = strlen(name);
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

@@ -19,8 +19,10 @@ enum er_code er_destination_check(const struct er_plan_policy *policy, struct er
     }
     for (size_t i = 0; i < topic.n; i++) {
         if (!topic_char(topic.p[i])) {
-            return er_err_set(err, ER_E_SUBSCRIBER_TOPIC, "destination topic \"%.*s\" has an illegal character at byte %zu; allowed are "
-                              "letters, digits, '.', '_' and '-'", ER_STR_ARG(topic), i);
+            return er_err_set(err, ER_E_SUBSCRIBER_TOPIC,
+                              "destination topic \"%.*s\" has an illegal character at byte %zu; allowed are "
+                              "letters, digits, '.', '_' and '-'",
+                              ER_STR_ARG(topic), i);
         }
     }
     if (er_str_eq(topic, ER_STR(".")) || er_str_eq(topic, ER_STR(".."))) {
@@ -32,8 +34,10 @@ enum er_code er_destination_check(const struct er_plan_policy *policy, struct er
     }
     for (size_t i = 0; i < policy->n_reserved; i++) {
         if (er_str_eq(topic, policy->reserved[i])) {
-            return er_err_set(err, ER_E_SUBSCRIBER_TOPIC, "destination topic \"%.*s\" is a source, dead-letter or unmatched topic of "
-                              "this router; choose another", ER_STR_ARG(topic));
+            return er_err_set(err, ER_E_SUBSCRIBER_TOPIC,
+                              "destination topic \"%.*s\" is a source, dead-letter or unmatched topic of "
+                              "this router; choose another",
+                              ER_STR_ARG(topic));
         }
     }
     return ER_OK;
@@ -155,8 +159,10 @@ static enum er_code check_owner(struct er_plan *plan, const struct er_plan_subsc
 
     HASH_FIND(by_topic, plan->subscribers_by_topic, subscriber->topic.p, subscriber->topic.n, other);
     if (other != NULL && !er_str_eq(other->id, subscriber->id)) {
-        return er_err_set(err, ER_E_SUBSCRIBER_TOPIC_TAKEN, "destination topic \"%.*s\" belongs to subscriber %.*s; every subscriber "
-                          "needs a topic of its own", ER_STR_ARG(subscriber->topic), ER_STR_ARG(other->id));
+        return er_err_set(err, ER_E_SUBSCRIBER_TOPIC_TAKEN,
+                          "destination topic \"%.*s\" belongs to subscriber %.*s; every subscriber "
+                          "needs a topic of its own",
+                          ER_STR_ARG(subscriber->topic), ER_STR_ARG(other->id));
     }
     code = er_sql_use(plan->store->sql, ER_SQL_SUBSCRIBER_OF_TOPIC, &stmt, err);
     if (code != ER_OK) {
@@ -170,8 +176,10 @@ static enum er_code check_owner(struct er_plan *plan, const struct er_plan_subsc
     owner = er_sql_text(stmt, 0);
     HASH_FIND(hh, plan->subscribers_by_id, owner.p, owner.n, other);
     if (!er_str_eq(owner, subscriber->id) && (other == NULL || (other->op != ER_PLAN_DELETE && !other->moved))) {
-        code = er_err_set(err, ER_E_SUBSCRIBER_TOPIC_TAKEN, "destination topic \"%.*s\" belongs to subscriber %.*s; every subscriber "
-                          "needs a topic of its own", ER_STR_ARG(subscriber->topic), ER_STR_ARG(owner));
+        code = er_err_set(err, ER_E_SUBSCRIBER_TOPIC_TAKEN,
+                          "destination topic \"%.*s\" belongs to subscriber %.*s; every subscriber "
+                          "needs a topic of its own",
+                          ER_STR_ARG(subscriber->topic), ER_STR_ARG(owner));
     }
     er_sql_end(stmt);
     return code;
@@ -200,7 +208,8 @@ enum er_code er_plan_need_destination(struct er_plan *plan, struct er_plan_subsc
     return code;
 }
 
-enum er_code er_plan_write_subscriber(struct er_plan *plan, struct er_plan_subscriber *subscriber, enum er_plan_op op, struct er_err *err)
+enum er_code er_plan_write_subscriber(struct er_plan *plan, struct er_plan_subscriber *subscriber, enum er_plan_op op,
+                                      struct er_err *err)
 {
     enum er_code code = er_destination_check(plan->policy, subscriber->topic, err);
 

@@ -87,8 +87,8 @@ static enum er_code add_subscriber(struct load *load, const struct er_sql_stmt *
     return ER_OK;
 }
 
-static enum er_code each(struct load *load, enum er_sql_id list, enum er_code (*add)(struct load *, const struct er_sql_stmt *, struct er_err *),
-                         struct er_err *err)
+static enum er_code each(struct load *load, enum er_sql_id list,
+                         enum er_code (*add)(struct load *, const struct er_sql_stmt *, struct er_err *), struct er_err *err)
 {
     struct er_sql_stmt *stmt;
     bool row = false;
@@ -120,8 +120,11 @@ enum er_code er_store_load(struct er_store *store, const struct er_rule_limits *
         code = each(&load, ER_SQL_SUBSCRIPTION_LOAD, add_rule, err);
     }
     if (code == ER_OK) {
-        const struct er_ruleset_change change = { .revision = store->revision, .put = load.rules, .n_put = load.n_rules,
-                                                  .put_subscribers = load.subscribers, .n_put_subscribers = load.n_subscribers };
+        const struct er_ruleset_change change = { .revision = store->revision,
+                                                  .put = load.rules,
+                                                  .n_put = load.n_rules,
+                                                  .put_subscribers = load.subscribers,
+                                                  .n_put_subscribers = load.n_subscribers };
 
         code = apply(ctx, &change, err);
     }

@@ -114,12 +114,15 @@ enum er_code er_plan_precondition(const struct er_precondition *condition, bool 
             return er_err_set(err, ER_E_PRECONDITION, "If-Match does not hold: the document does not exist; read it again");
         }
         if (!holds) {
-            return er_err_set(err, ER_E_PRECONDITION, "If-Match does not hold: the document is at \"rev-%" PRIu64 "\" now; read it "
-                              "again and repeat the change", revision);
+            return er_err_set(err, ER_E_PRECONDITION,
+                              "If-Match does not hold: the document is at \"rev-%" PRIu64 "\" now; read it "
+                              "again and repeat the change",
+                              revision);
         }
     }
     if (condition->if_none_match_any && exists) {
-        return er_err_set(err, ER_E_PRECONDITION, "If-None-Match does not hold: the document exists, at \"rev-%" PRIu64 "\"", revision);
+        return er_err_set(err, ER_E_PRECONDITION, "If-None-Match does not hold: the document exists, at \"rev-%" PRIu64 "\"",
+                          revision);
     }
     return ER_OK;
 }
@@ -131,7 +134,8 @@ enum er_code er_plan_check_put(const struct er_plan_put *put, const char *what, 
         return er_err_set(err, ER_E_NOT_FOUND, "%s %.*s does not exist", what, ER_STR_ARG(id));
     }
     if (put->mode == ER_PUT_CREATE && revision != NULL) {
-        return er_err_set(err, ER_E_EXISTS, "%s %.*s exists already; change it with PUT, or choose another id", what, ER_STR_ARG(id));
+        return er_err_set(err, ER_E_EXISTS, "%s %.*s exists already; change it with PUT, or choose another id", what,
+                          ER_STR_ARG(id));
     }
     return er_plan_precondition(put->precondition, revision != NULL, revision == NULL ? 0 : *revision, err);
 }

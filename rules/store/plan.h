@@ -13,9 +13,9 @@
 struct er_plan;
 
 struct er_plan_policy {
-    struct er_str topic_template;   /* destinations.topic, with {subscriber} */
-    int32_t partitions;             /* destinations.partitions */
-    const struct er_str *reserved;  /* source, dead-letter and unmatched topics: no destination may be one of them */
+    struct er_str topic_template;  /* destinations.topic, with {subscriber} */
+    int32_t partitions;            /* destinations.partitions */
+    const struct er_str *reserved; /* source, dead-letter and unmatched topics: no destination may be one of them */
     size_t n_reserved;
     struct er_rule_limits limits;
 };
@@ -30,30 +30,32 @@ struct er_precondition {
 };
 
 enum er_put_mode {
-    ER_PUT_CREATE, /* ER_E_EXISTS when the id exists */
-    ER_PUT_ANY,    /* create or replace */
+    ER_PUT_CREATE,  /* ER_E_EXISTS when the id exists */
+    ER_PUT_ANY,     /* create or replace */
     ER_PUT_EXISTING /* ER_E_NOT_FOUND when it does not exist */
 };
 enum er_put_result { ER_PUT_CREATED, ER_PUT_UPDATED, ER_PUT_UNCHANGED };
 
 /* Borrows store and policy until er_plan_free. */
-enum er_code er_plan_new(struct er_store *store, const struct er_plan_policy *policy, struct er_plan **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_new(struct er_store *store, const struct er_plan_policy *policy, struct er_plan **out,
+                         struct er_err *err) ER_MUST_CHECK;
 void er_plan_free(struct er_plan *plan);
 
 /* How a document is to be put, and what that does. */
 struct er_plan_put {
     enum er_put_mode mode;
     const struct er_precondition *precondition; /* NULL: none */
-    struct er_str pointer;        /* where the document stands in the request, for problems */
-    struct er_problems *problems; /* NULL: only err */
-    enum er_put_result result;    /* out */
-    struct er_str id;             /* out: the subscription's id, valid until er_plan_free */
+    struct er_str pointer;                      /* where the document stands in the request, for problems */
+    struct er_problems *problems;               /* NULL: only err */
+    enum er_put_result result;                  /* out */
+    struct er_str id;                           /* out: the subscription's id, valid until er_plan_free */
 };
 
 /* A rule without id (n = 0) gets one made of its subscriber and a random part. The subscriber is created when nobody made it yet.
  * Errors: ER_E_EXISTS, ER_E_NOT_FOUND, ER_E_PRECONDITION, ER_E_RULE_DUPLICATE_ID (same id twice in one plan), ER_E_SUBSCRIBER_TOPIC*, ER_E_NOMEM,
  * ER_E_STORE*; details also in problems. After an error the plan goes on collecting problems, but cannot be committed. */
-enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule, struct er_plan_put *put, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_put_subscription(struct er_plan *plan, struct er_rule *rule, struct er_plan_put *put,
+                                      struct er_err *err) ER_MUST_CHECK;
 enum er_code er_plan_delete_subscription(struct er_plan *plan, struct er_str id, const struct er_precondition *precondition,
                                          struct er_err *err) ER_MUST_CHECK;
 /* Deletes every stored subscription that no er_plan_put_subscription of this plan named. */
@@ -66,8 +68,8 @@ enum er_code er_plan_prune(struct er_plan *plan, struct er_err *err) ER_MUST_CHE
 enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document, struct er_plan_put *put,
                                     struct er_err *err) ER_MUST_CHECK;
 /* ER_E_IN_USE while subscriptions exist and cascade is false. */
-enum er_code er_plan_delete_subscriber(struct er_plan *plan, struct er_str id, bool cascade, const struct er_precondition *precondition,
-                                       struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_delete_subscriber(struct er_plan *plan, struct er_str id, bool cascade,
+                                       const struct er_precondition *precondition, struct er_err *err) ER_MUST_CHECK;
 
 /* Ids, sorted bytewise; valid until er_plan_free. */
 struct er_plan_summary {
@@ -90,7 +92,7 @@ const struct er_destination *er_plan_destinations(const struct er_plan *plan, si
 enum er_code er_plan_ruleset_change(struct er_plan *plan, struct er_ruleset_change *out, struct er_err *err) ER_MUST_CHECK;
 
 struct er_actor {
-    int64_t uid; /* of the peer of the admin socket; -1 unknown */
+    int64_t uid;        /* of the peer of the admin socket; -1 unknown */
     struct er_str what; /* for example "PUT /v1/subscriptions/x" */
 };
 /* One transaction, on disk (fsync) when it returns ER_OK, with one audit row per changed document. Not called when nothing changes. */

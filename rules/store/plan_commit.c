@@ -234,7 +234,8 @@ static enum er_code write_deletes(const struct commit *commit, struct er_err *er
 
         code = delete_row(commit, ER_SQL_SUBSCRIPTION_DELETE, &row, err);
     }
-    for (struct er_plan_subscriber *entry = commit->plan->subscribers_by_id; entry != NULL && code == ER_OK; entry = entry->hh.next) {
+    for (struct er_plan_subscriber *entry = commit->plan->subscribers_by_id; entry != NULL && code == ER_OK;
+         entry = entry->hh.next) {
         const struct audited row = { "delete", "subscriber", entry->id, { NULL, 0 } };
 
         if (entry->op == ER_PLAN_DELETE) {
@@ -249,7 +250,8 @@ static enum er_code write_puts(const struct commit *commit, struct er_err *err)
 {
     enum er_code code = ER_OK;
 
-    for (struct er_plan_subscriber *entry = commit->plan->subscribers_by_id; entry != NULL && code == ER_OK; entry = entry->hh.next) {
+    for (struct er_plan_subscriber *entry = commit->plan->subscribers_by_id; entry != NULL && code == ER_OK;
+         entry = entry->hh.next) {
         if (written(entry)) {
             code = put_subscriber(commit, entry, err);
         }
@@ -262,7 +264,8 @@ static enum er_code write_puts(const struct commit *commit, struct er_err *err)
     return code;
 }
 
-enum er_code er_plan_commit(struct er_plan *plan, const struct er_actor *actor, int64_t now_ms, uint64_t *revision, struct er_err *err)
+enum er_code er_plan_commit(struct er_plan *plan, const struct er_actor *actor, int64_t now_ms, uint64_t *revision,
+                            struct er_err *err)
 {
     struct er_store *store = plan->store;
     const struct commit commit = { plan, store->sql, actor, now_ms, (int64_t)store->revision + 1 };

@@ -77,7 +77,8 @@ enum er_code er_plan_grow(void **items, size_t n, size_t *capacity, size_t size,
 enum er_code er_plan_add_rule(struct er_plan *plan, const struct er_plan_rule *entry, struct er_err *err) ER_MUST_CHECK;
 
 /* RFC 9110 section 13.2.2. ER_E_PRECONDITION. condition may be NULL. */
-enum er_code er_plan_precondition(const struct er_precondition *condition, bool exists, uint64_t revision, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_precondition(const struct er_precondition *condition, bool exists, uint64_t revision,
+                                  struct er_err *err) ER_MUST_CHECK;
 
 /* Mode and precondition of a put of `what` (for the text) with that id; revision is that of the stored one, NULL when there is none.
  * ER_E_EXISTS, ER_E_NOT_FOUND, ER_E_PRECONDITION. */
@@ -85,20 +86,24 @@ enum er_code er_plan_check_put(const struct er_plan_put *put, const char *what, 
                                struct er_err *err) ER_MUST_CHECK;
 
 /* The subscriber as this plan sees it. *out = NULL when neither store nor plan have it. */
-enum er_code er_plan_find_subscriber(struct er_plan *plan, struct er_str id, struct er_plan_subscriber **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_find_subscriber(struct er_plan *plan, struct er_str id, struct er_plan_subscriber **out,
+                                     struct er_err *err) ER_MUST_CHECK;
 
 /* A subscriber that is not there yet, with the policy's topic and partitions; enters the plan with er_plan_write_subscriber. */
-enum er_code er_plan_new_subscriber(struct er_plan *plan, struct er_str id, struct er_plan_subscriber **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_new_subscriber(struct er_plan *plan, struct er_str id, struct er_plan_subscriber **out,
+                                    struct er_err *err) ER_MUST_CHECK;
 
 /* The subscriber is created or changed: checks its topic (legal, not reserved, not another's) and lists its destination. */
 enum er_code er_plan_write_subscriber(struct er_plan *plan, struct er_plan_subscriber *subscriber, enum er_plan_op op,
                                       struct er_err *err) ER_MUST_CHECK;
-enum er_code er_plan_need_destination(struct er_plan *plan, struct er_plan_subscriber *subscriber, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_need_destination(struct er_plan *plan, struct er_plan_subscriber *subscriber,
+                                      struct er_err *err) ER_MUST_CHECK;
 
 /* Marks a stored subscription for deletion, unless the plan names it already. */
 enum er_code er_plan_drop_subscription(struct er_plan *plan, struct er_str id, struct er_err *err) ER_MUST_CHECK;
 
 /* The same for all ids of a statement that lists (id, ...). */
-enum er_code er_plan_drop_listed(struct er_plan *plan, enum er_sql_id list, struct er_str subscriber, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_plan_drop_listed(struct er_plan *plan, enum er_sql_id list, struct er_str subscriber,
+                                 struct er_err *err) ER_MUST_CHECK;
 
 #endif

@@ -50,7 +50,8 @@ static void read_id(struct reader *reader, const struct er_json *value)
     if (value->type != ER_JSON_STRING) {
         blame_type(reader, value, "a string");
     } else if (!er_str_eq(value->text, reader->into->id)) {
-        blame(reader, ER_E_RULE_ID_MISMATCH, value->key, "leave \"id\" out, or use the id of the path", "\"id\" differs from the id of the path");
+        blame(reader, ER_E_RULE_ID_MISMATCH, value->key, "leave \"id\" out, or use the id of the path",
+              "\"id\" differs from the id of the path");
     }
 }
 
@@ -88,7 +89,8 @@ static void read_state(struct reader *reader, const struct er_json *value)
     if (value->type != ER_JSON_STRING) {
         blame_type(reader, value, "a string");
     } else if (er_str_eq(value->text, ER_STR("paused"))) {
-        blame(reader, ER_E_SUBSCRIBER_STATE, value->key, "use \"active\"; to stop its events set \"enabled\": false in its subscriptions",
+        blame(reader, ER_E_SUBSCRIBER_STATE, value->key,
+              "use \"active\"; to stop its events set \"enabled\": false in its subscriptions",
               "state \"paused\" comes in a later version");
     } else if (!er_str_eq(value->text, ER_STR("active"))) {
         blame(reader, ER_E_RULE_TYPE, value->key, NULL, "\"state\" must be \"active\" or \"paused\"");
@@ -169,11 +171,16 @@ static const struct {
     const char *name;
     void (*read)(struct reader *reader, const struct er_json *value);
 } members[] = {
-    { "id", read_id },           { "topic", read_topic },
-    { "partitions", read_partitions }, { "state", read_state },
-    { "description", read_description }, { "labels", read_labels },
-    { "revision", NULL },        { "created_at", NULL },
-    { "updated_at", NULL },      { "status", NULL },
+    { "id", read_id },
+    { "topic", read_topic },
+    { "partitions", read_partitions },
+    { "state", read_state },
+    { "description", read_description },
+    { "labels", read_labels },
+    { "revision", NULL },
+    { "created_at", NULL },
+    { "updated_at", NULL },
+    { "status", NULL },
     { "subscriptions", NULL },
 };
 #define MEMBERS (sizeof members / sizeof *members)
@@ -317,8 +324,8 @@ static enum er_code delete_one(struct er_plan *plan, struct er_str id, bool casc
         return code;
     }
     if (subscriber->subscriptions > 0 && !cascade) {
-        return er_err_set(err, ER_E_IN_USE, "subscriber %.*s has %zu subscription%s; delete them first, or use cascade", ER_STR_ARG(id),
-                          subscriber->subscriptions, subscriber->subscriptions == 1 ? "" : "s");
+        return er_err_set(err, ER_E_IN_USE, "subscriber %.*s has %zu subscription%s; delete them first, or use cascade",
+                          ER_STR_ARG(id), subscriber->subscriptions, subscriber->subscriptions == 1 ? "" : "s");
     }
     code = er_plan_drop_listed(plan, ER_SQL_SUBSCRIPTION_IDS_OF, subscriber->id, err);
     if (code == ER_OK) {
@@ -328,8 +335,8 @@ static enum er_code delete_one(struct er_plan *plan, struct er_str id, bool casc
     return code;
 }
 
-enum er_code er_plan_delete_subscriber(struct er_plan *plan, struct er_str id, bool cascade, const struct er_precondition *precondition,
-                                       struct er_err *err)
+enum er_code er_plan_delete_subscriber(struct er_plan *plan, struct er_str id, bool cascade,
+                                       const struct er_precondition *precondition, struct er_err *err)
 {
     struct er_err why = { .code = ER_OK, .offset = ER_NO_OFFSET };
     enum er_code code = delete_one(plan, id, cascade, precondition, &why);

@@ -227,7 +227,8 @@ enum er_code er_plan_drop_listed(struct er_plan *plan, enum er_sql_id list, stru
     return code;
 }
 
-static enum er_code delete_one(struct er_plan *plan, struct er_str id, const struct er_precondition *precondition, struct er_err *err)
+static enum er_code delete_one(struct er_plan *plan, struct er_str id, const struct er_precondition *precondition,
+                               struct er_err *err)
 {
     struct stored stored;
     enum er_code code;

@@ -52,11 +52,15 @@ static enum er_code fail(struct er_sql *sql, int rc, struct er_err *err)
     case SQLITE_NOMEM:
         return er_err_set(err, ER_E_NOMEM, "out of memory in store %s", sql->path);
     case SQLITE_CORRUPT:
-        return er_err_set(err, ER_E_STORE_CORRUPT, "store %s is corrupted (%s); move it away and restore a backup, or start empty and "
-                          "apply the exported rules", sql->path, why);
+        return er_err_set(err, ER_E_STORE_CORRUPT,
+                          "store %s is corrupted (%s); move it away and restore a backup, or start empty and "
+                          "apply the exported rules",
+                          sql->path, why);
     case SQLITE_NOTADB:
-        return er_err_set(err, ER_E_STORE_CORRUPT, "store %s is not a SQLite database; check store.path, or move the file away and "
-                          "restore a backup", sql->path);
+        return er_err_set(err, ER_E_STORE_CORRUPT,
+                          "store %s is not a SQLite database; check store.path, or move the file away and "
+                          "restore a backup",
+                          sql->path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return er_err_set(err, ER_E_STORE, "store %s is locked by another process (a backup or a shell); end it and try again",
@@ -64,8 +68,10 @@ static enum er_code fail(struct er_sql *sql, int rc, struct er_err *err)
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        return er_err_set(err, ER_E_STORE, "store %s cannot be written (%s); check that its directory exists and belongs to the "
-                          "router's user", sql->path, why);
+        return er_err_set(err, ER_E_STORE,
+                          "store %s cannot be written (%s); check that its directory exists and belongs to the "
+                          "router's user",
+                          sql->path, why);
     default:
         return er_err_set(err, ER_E_STORE, "store %s failed: %s (SQLite code %d)", sql->path, why, rc);
     }
@@ -77,13 +83,9 @@ static void protect(sqlite3 *db)
         int option;
         int value;
     } options[] = {
-        { SQLITE_DBCONFIG_DEFENSIVE, 1 },
-        { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
-        { SQLITE_DBCONFIG_ENABLE_FKEY, 1 },
+        { SQLITE_DBCONFIG_DEFENSIVE, 1 },      { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 }, { SQLITE_DBCONFIG_ENABLE_FKEY, 1 },
         { SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 }, /* the schema has none: one in the file was put there by someone else */
-        { SQLITE_DBCONFIG_ENABLE_VIEW, 0 },
-        { SQLITE_DBCONFIG_DQS_DML, 0 },
-        { SQLITE_DBCONFIG_DQS_DDL, 0 },
+        { SQLITE_DBCONFIG_ENABLE_VIEW, 0 },    { SQLITE_DBCONFIG_DQS_DML, 0 },        { SQLITE_DBCONFIG_DQS_DDL, 0 },
     };
 
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
@@ -106,7 +108,8 @@ enum er_code er_sql_open(const char *path, struct er_sql **out, struct er_err *e
         free(sql);
         return er_err_set(err, ER_E_NOMEM, "out of memory while opening store %s", path);
     }
-    rc = sqlite3_open_v2(path, &sql->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    rc = sqlite3_open_v2(path, &sql->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                         NULL);
     if (sql->db == NULL) {
         code = er_err_set(err, ER_E_NOMEM, "out of memory while opening store %s", path);
         goto fail;
@@ -152,7 +155,8 @@ enum er_code er_sql_exec(struct er_sql *sql, const char *text, struct er_err *er
 }
 
 /* Runs a statement that gives one row and hands its first column to use. */
-static enum er_code one_row(struct er_sql *sql, const char *text, void (*use)(void *ctx, sqlite3_stmt *row), void *ctx, struct er_err *err)
+static enum er_code one_row(struct er_sql *sql, const char *text, void (*use)(void *ctx, sqlite3_stmt *row), void *ctx,
+                            struct er_err *err)
 {
     sqlite3_stmt *handle = NULL;
     enum er_code code = ER_OK;
@@ -200,8 +204,10 @@ enum er_code er_sql_quick_check(struct er_sql *sql, struct er_err *err)
     enum er_code code = one_row(sql, "PRAGMA quick_check(1)", take_word, &found, err);
 
     if (code == ER_OK && strcmp(found.text, "ok") != 0) {
-        code = er_err_set(err, ER_E_STORE_CORRUPT, "store %s is corrupted (%s); move it away and restore a backup, or start empty and "
-                          "apply the exported rules", sql->path, found.text);
+        code = er_err_set(err, ER_E_STORE_CORRUPT,
+                          "store %s is corrupted (%s); move it away and restore a backup, or start empty and "
+                          "apply the exported rules",
+                          sql->path, found.text);
     }
     return code;
 }
@@ -212,8 +218,9 @@ enum er_code er_sql_use_wal(struct er_sql *sql, struct er_err *err)
     enum er_code code = one_row(sql, "PRAGMA journal_mode = WAL", take_word, &mode, err);
 
     if (code == ER_OK && strcmp(mode.text, "wal") != 0) {
-        code = er_err_set(err, ER_E_STORE, "store %s cannot have a write-ahead log here (mode stays %s); put it on a local file system",
-                          sql->path, mode.text);
+        code = er_err_set(err, ER_E_STORE,
+                          "store %s cannot have a write-ahead log here (mode stays %s); put it on a local file system", sql->path,
+                          mode.text);
     }
     return code;
 }

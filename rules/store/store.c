@@ -15,7 +15,8 @@
 
 static const unsigned char migration_1[] = {
 #include "schemas/sql/0001_initial.sql.inc"
-    0 };
+    0
+};
 
 /* Entry i leads from schema version i to i + 1, in one transaction. */
 static const unsigned char *const migrations[] = { migration_1 };
@@ -70,11 +71,13 @@ static enum er_code refuse_locked(const char *path, int fd, struct er_err *err)
     long pid = n > 0 ? strtol(text, NULL, 10) : 0;
 
     if (pid > 0) {
-        return er_err_set(err, ER_E_STORE_LOCKED, "store %s is used by another router (process %ld); stop it, or give this router a "
-                          "store.path of its own", path, pid);
+        return er_err_set(err, ER_E_STORE_LOCKED,
+                          "store %s is used by another router (process %ld); stop it, or give this router a "
+                          "store.path of its own",
+                          path, pid);
     }
-    return er_err_set(err, ER_E_STORE_LOCKED, "store %s is used by another router; stop it, or give this router a store.path of its own",
-                      path);
+    return er_err_set(err, ER_E_STORE_LOCKED,
+                      "store %s is used by another router; stop it, or give this router a store.path of its own", path);
 }
 
 /* The lock is on a file beside the database: SQLite's own locks come and go, this one stays for life. It is never removed, since a
@@ -125,8 +128,10 @@ static enum er_code identify(struct er_store *store, int64_t *version, struct er
                           store->path);
     }
     if (*version > MIGRATIONS) {
-        return er_err_set(err, ER_E_STORE_NEWER, "store %s has schema version %" PRId64 ", this router knows up to %d; run the newer "
-                          "router, or restore the backup made before the upgrade", store->path, *version, MIGRATIONS);
+        return er_err_set(err, ER_E_STORE_NEWER,
+                          "store %s has schema version %" PRId64 ", this router knows up to %d; run the newer "
+                          "router, or restore the backup made before the upgrade",
+                          store->path, *version, MIGRATIONS);
     }
     return ER_OK;
 }
@@ -165,7 +170,8 @@ static enum er_code read_revision(struct er_store *store, struct er_err *err)
         code = er_sql_step(stmt, &row, err);
     }
     if (code == ER_OK && !row) {
-        code = er_err_set(err, ER_E_STORE_CORRUPT, "store %s has lost its revision; move it away and restore a backup", store->path);
+        code =
+            er_err_set(err, ER_E_STORE_CORRUPT, "store %s has lost its revision; move it away and restore a backup", store->path);
     }
     if (code == ER_OK) {
         store->revision = (uint64_t)er_sql_int(stmt, 0);

@@ -51,10 +51,10 @@ typedef bool er_store_subscriber_cb(void *ctx, const struct er_store_subscriber 
 /* p = NULL members do not filter. All given ones must hold. */
 struct er_store_filter {
     struct er_str subscriber;
-    struct er_str type;                  /* an entry of `types` equal to it, or a glob that accepts it */
+    struct er_str type;                   /* an entry of `types` equal to it, or a glob that accepts it */
     struct er_str label_key, label_value; /* value p = NULL: any value */
-    struct er_str q;                     /* substring of id, subscriber or description, ASCII case ignored */
-    struct er_str after_id;              /* only ids after this one (paging) */
+    struct er_str q;                      /* substring of id, subscriber or description, ASCII case ignored */
+    struct er_str after_id;               /* only ids after this one (paging) */
 };
 enum er_code er_store_each_subscription(struct er_store *store, const struct er_store_filter *filter, er_store_subscription_cb *cb,
                                         void *ctx, struct er_err *err) ER_MUST_CHECK;
@@ -68,6 +68,7 @@ enum er_code er_store_get_subscriber(struct er_store *store, struct er_str id, e
                                      struct er_err *err) ER_MUST_CHECK;
 
 /* Remembers that the router created the topics of these subscribers, in one transaction; one that is gone is skipped. Not a revision. */
-enum er_code er_store_set_topics_created(struct er_store *store, const struct er_str *subscribers, size_t n, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_store_set_topics_created(struct er_store *store, const struct er_str *subscribers, size_t n,
+                                         struct er_err *err) ER_MUST_CHECK;
 
 #endif

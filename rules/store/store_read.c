@@ -176,7 +176,8 @@ enum er_code er_store_each_subscriber(struct er_store *store, struct er_str afte
 /* --- one row --- */
 
 /* The row of that id, ready to be read; the run is over when there is none. */
-static enum er_code find(struct er_store *store, enum er_sql_id id, struct er_str key, struct er_sql_stmt **stmt, struct er_err *err)
+static enum er_code find(struct er_store *store, enum er_sql_id id, struct er_str key, struct er_sql_stmt **stmt,
+                         struct er_err *err)
 {
     bool row = false;
     enum er_code code = er_sql_use(store->sql, id, stmt, err);

@@ -17,7 +17,9 @@
 
 enum { BATCH = 1000, RULES = 1000, TYPES = 20, MAX_PARTITIONS = 64 };
 
-static const char *const common[][2] = { { "socket.nagle.disable", "true" }, { "topic.metadata.propagation.max.ms", "5000" }, { NULL, NULL } };
+static const char *const common[][2] = { { "socket.nagle.disable", "true" },
+                                         { "topic.metadata.propagation.max.ms", "5000" },
+                                         { NULL, NULL } };
 static const char *const for_consumer[][2] = { { "group.id", "copy" },
                                                { "auto.commit.interval.ms", "1000" },
                                                { "enable.auto.offset.store", "false" },
@@ -55,7 +57,9 @@ static void set_all(rd_kafka_conf_t *conf, const char *const (*rows)[2])
 
 static rd_kafka_t *client(rd_kafka_type_t type, const char *bootstrap, const char *linger)
 {
-    const char *const own[][2] = { { "bootstrap.servers", bootstrap }, { linger != NULL ? "linger.ms" : NULL, linger }, { NULL, NULL } };
+    const char *const own[][2] = { { "bootstrap.servers", bootstrap },
+                                   { linger != NULL ? "linger.ms" : NULL, linger },
+                                   { NULL, NULL } };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char text[256];
     rd_kafka_t *rk;
@@ -86,7 +90,8 @@ static double cpu_s(void)
     struct rusage usage;
 
     getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 /* Assigns all partitions of a topic at their present ends. */
@@ -139,8 +144,11 @@ static int64_t reports(rd_kafka_t *producer, int timeout_ms)
 static size_t make_event(char *out, size_t bytes, int64_t i, double stamp)
 {
     int user = (int)((uint64_t)i * UINT64_C(2654435761) % RULES);
-    int n = snprintf(out, bytes, "{\"type\":\"shop.kind-%d\",\"n\":%" PRId64 ",\"at\":%.6f,\"user\":{\"id\":%d,\"email\":\"u%d@example.com\",\"country\":\"%s\"},"
-                     "\"total\":%d.50,\"padding\":\"", user % TYPES, i, stamp, user, user, i % 3 == 0 ? "DE" : "FR", (int)(i % 1000));
+    int n = snprintf(out, bytes,
+                     "{\"type\":\"shop.kind-%d\",\"n\":%" PRId64
+                     ",\"at\":%.6f,\"user\":{\"id\":%d,\"email\":\"u%d@example.com\",\"country\":\"%s\"},"
+                     "\"total\":%d.50,\"padding\":\"",
+                     user % TYPES, i, stamp, user, user, i % 3 == 0 ? "DE" : "FR", (int)(i % 1000));
     size_t at = (size_t)n;
 
     for (uint64_t x = (uint64_t)i; at + 2 < bytes; at++) {
@@ -158,7 +166,8 @@ static int64_t produce(rd_kafka_topic_t *topic, rd_kafka_t *producer, const char
     int key_n = snprintf(key, sizeof key, "key-%d", (int)(i % 5000));
     int64_t delivered = 0;
 
-    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)value, n, key, (size_t)key_n, NULL) != 0) {
+    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)value, n, key, (size_t)key_n,
+                            NULL) != 0) {
         if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             die("produce", rd_kafka_err2str(rd_kafka_last_error()));
         delivered += reports(producer, 10);
@@ -195,9 +204,10 @@ static void copy_one(rd_kafka_t *producer, rd_kafka_topic_t *to, const rd_kafka_
     int64_t timestamp = rd_kafka_message_timestamp(message, &type);
 
     for (;;) {
-        rd_kafka_resp_err_t error = rd_kafka_producev(producer, RD_KAFKA_V_RKT(to), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                                      RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_KEY(message->key, message->key_len),
-                                                      RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_END);
+        rd_kafka_resp_err_t error =
+            rd_kafka_producev(producer, RD_KAFKA_V_RKT(to), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_KEY(message->key, message->key_len),
+                              RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_END);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
             return;
         if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL)

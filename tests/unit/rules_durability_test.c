@@ -100,8 +100,8 @@ static void fill_up(struct fixture *f)
     int ends[2];
 
     close_store(f);
-    if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", f->dir, "tmpfs", 0, "size=1m") != 0) {
+    if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("tmpfs", f->dir, "tmpfs", 0, "size=1m") != 0) {
         _exit(77);
     }
     open_store(f);
@@ -270,10 +270,25 @@ static int flaky_shm_unmap(sqlite3_file *file, int remove)
     return real_of(file)->pMethods->xShmUnmap(real_of(file), remove);
 }
 
-static const sqlite3_io_methods flaky_methods = {
-    2, flaky_close, flaky_read, flaky_write, flaky_truncate, flaky_sync, flaky_size, flaky_lock, flaky_unlock, flaky_reserved,
-    flaky_control, flaky_sector, flaky_characteristics, flaky_shm_map, flaky_shm_lock, flaky_shm_barrier, flaky_shm_unmap, NULL, NULL
-};
+static const sqlite3_io_methods flaky_methods = { 2,
+                                                  flaky_close,
+                                                  flaky_read,
+                                                  flaky_write,
+                                                  flaky_truncate,
+                                                  flaky_sync,
+                                                  flaky_size,
+                                                  flaky_lock,
+                                                  flaky_unlock,
+                                                  flaky_reserved,
+                                                  flaky_control,
+                                                  flaky_sector,
+                                                  flaky_characteristics,
+                                                  flaky_shm_map,
+                                                  flaky_shm_lock,
+                                                  flaky_shm_barrier,
+                                                  flaky_shm_unmap,
+                                                  NULL,
+                                                  NULL };
 
 static int flaky_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
@@ -435,12 +450,8 @@ static void survives_io_errors_at_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(survives_sigkill),
-        STORE_TEST(full_disk_refuses_and_goes_on),
-        STORE_TEST(every_commit_is_synced),
-        STORE_TEST(survives_each_io_error),
-        STORE_TEST(survives_each_lasting_io_error),
-        STORE_TEST(survives_io_errors_at_open),
+        STORE_TEST(survives_sigkill),       STORE_TEST(full_disk_refuses_and_goes_on),  STORE_TEST(every_commit_is_synced),
+        STORE_TEST(survives_each_io_error), STORE_TEST(survives_each_lasting_io_error), STORE_TEST(survives_io_errors_at_open),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,8 +158,9 @@ static void bulk_with_prune(void **state)
     assert_int_equal(commit(f, plan), 2);
     assert_int_equal(er_store_each_subscription(f->store, &all, list_subscription, &list, &f->err), ER_OK);
     assert_string_equal(list.text, "b c n");
-    ASK(f, "SELECT group_concat(op || ' ' || kind || ' ' || id || ' ' || revision || ' ' || uid || ' ' || what || ' ' || at_ms) "
-           "FROM audit WHERE revision = 2 AND op <> 'delete'",
+    ASK(f,
+        "SELECT group_concat(op || ' ' || kind || ' ' || id || ' ' || revision || ' ' || uid || ' ' || what || ' ' || at_ms) "
+        "FROM audit WHERE revision = 2 AND op <> 'delete'",
         "create subscriber B 2 1000 PUT /v1/test 1001,update subscription b 2 1000 PUT /v1/test 1001,"
         "create subscription n 2 1000 PUT /v1/test 1001");
     ASK(f, "SELECT group_concat(id || coalesce(document, '')) FROM audit WHERE op = 'delete'", "a,d");
@@ -258,10 +259,20 @@ static void topic_rules(void **state)
         const char *topic;
         enum er_code code;
     } cases[] = {
-        { "fine", ER_OK }, { "a_B-9.z", ER_OK }, { "_one", ER_OK }, { "...", ER_OK }, { "raw", ER_E_SUBSCRIBER_TOPIC },
-        { "eventrouter.dead-letter", ER_E_SUBSCRIBER_TOPIC }, { "__x", ER_E_SUBSCRIBER_TOPIC }, { "__", ER_E_SUBSCRIBER_TOPIC },
-        { ".", ER_E_SUBSCRIBER_TOPIC }, { "..", ER_E_SUBSCRIBER_TOPIC }, { "", ER_E_SUBSCRIBER_TOPIC }, { "a b", ER_E_SUBSCRIBER_TOPIC },
-        { "a/b", ER_E_SUBSCRIBER_TOPIC }, { "caf\xc3\xa9", ER_E_SUBSCRIBER_TOPIC },
+        { "fine", ER_OK },
+        { "a_B-9.z", ER_OK },
+        { "_one", ER_OK },
+        { "...", ER_OK },
+        { "raw", ER_E_SUBSCRIBER_TOPIC },
+        { "eventrouter.dead-letter", ER_E_SUBSCRIBER_TOPIC },
+        { "__x", ER_E_SUBSCRIBER_TOPIC },
+        { "__", ER_E_SUBSCRIBER_TOPIC },
+        { ".", ER_E_SUBSCRIBER_TOPIC },
+        { "..", ER_E_SUBSCRIBER_TOPIC },
+        { "", ER_E_SUBSCRIBER_TOPIC },
+        { "a b", ER_E_SUBSCRIBER_TOPIC },
+        { "a/b", ER_E_SUBSCRIBER_TOPIC },
+        { "caf\xc3\xa9", ER_E_SUBSCRIBER_TOPIC },
     };
     char name[251];
 
@@ -307,9 +318,12 @@ static void explicit_subscriber(void **state)
 
     assert_int_equal(put_subscriber_now(f, "S", "{}"), 1);
     assert_subscriber(f, "S", "sub.S 1 active []  r1 c1000 u1000");
-    assert_int_equal(put_subscriber_now(f, "S", "{\"id\":\"S\",\"topic\":\"mine\",\"partitions\":4,\"state\":\"active\",\"description\":\"d\","
-                                                "\"labels\":{\"z\":\"1\",\"a\":\"\\\"\"},\"revision\":null,\"status\":3,\"created_at\":\"x\","
-                                                "\"updated_at\":\"x\",\"subscriptions\":9}"), 2);
+    assert_int_equal(
+        put_subscriber_now(f, "S",
+                           "{\"id\":\"S\",\"topic\":\"mine\",\"partitions\":4,\"state\":\"active\",\"description\":\"d\","
+                           "\"labels\":{\"z\":\"1\",\"a\":\"\\\"\"},\"revision\":null,\"status\":3,\"created_at\":\"x\","
+                           "\"updated_at\":\"x\",\"subscriptions\":9}"),
+        2);
     assert_subscriber(f, "S", "mine 4 active [d] {\"a\":\"\\\"\",\"z\":\"1\"} r2 c1000 u1001");
     assert_int_equal(put_subscriber_now(f, "S", "{\"description\":\"d\",\"labels\":{\"a\":\"\\\"\",\"z\":\"1\"}}"), 2); /* same */
     assert_int_equal(put_subscriber_now(f, "S", "{\"labels\":{}}"), 3); /* description and labels are replaced, the topic stays */
@@ -533,8 +547,10 @@ static void ten_thousand(void **state)
     double start = seconds(), planned, committed, loaded;
 
     for (int i = 0; i < 10000; i++) {
-        (void)snprintf(text, sizeof text, "{\"id\":\"rule-%05d\",\"subscriber\":\"s%d\",\"types\":[\"order.%d\"],\"regex\":{\"user.email\":"
-                       "\"@example%d\\\\.org$\"}}", i, i % 100, i % 7, i);
+        (void)snprintf(text, sizeof text,
+                       "{\"id\":\"rule-%05d\",\"subscriber\":\"s%d\",\"types\":[\"order.%d\"],\"regex\":{\"user.email\":"
+                       "\"@example%d\\\\.org$\"}}",
+                       i, i % 100, i % 7, i);
         assert_int_equal(put(f, plan, text), ER_OK);
         er_arena_reset(f->arena);
     }

@@ -250,9 +250,15 @@ static void reads_subscribers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(opens_empty_and_again), STORE_TEST(refuses_second_router), STORE_TEST(refuses_bad_places),
-        STORE_TEST(refuses_corruption),    STORE_TEST(refuses_newer_and_foreign), STORE_TEST(reads_one_row),
-        STORE_TEST(filters),               STORE_TEST(stops_early),           STORE_TEST(reads_subscribers),
+        STORE_TEST(opens_empty_and_again),
+        STORE_TEST(refuses_second_router),
+        STORE_TEST(refuses_bad_places),
+        STORE_TEST(refuses_corruption),
+        STORE_TEST(refuses_newer_and_foreign),
+        STORE_TEST(reads_one_row),
+        STORE_TEST(filters),
+        STORE_TEST(stops_early),
+        STORE_TEST(reads_subscribers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
