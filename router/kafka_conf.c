@@ -184,10 +184,11 @@ static enum er_log_level level_of(int syslog_level)
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     struct er_kafka_handle *handle = rd_kafka_opaque(rk);
+    struct er_log *log = handle == NULL ? NULL : atomic_load(&handle->log);
     unsigned long long now = now_ms();
     unsigned long long start;
 
-    if (handle == NULL || handle->log == NULL || level_of(level) > er_log_level(handle->log))
+    if (log == NULL || level_of(level) > er_log_level(log))
         return;
     start = atomic_load_explicit(&handle->window_ms, memory_order_relaxed);
     if (now - start >= WINDOW_MS && atomic_compare_exchange_strong(&handle->window_ms, &start, now)) {
@@ -195,14 +196,14 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 
         atomic_store(&handle->lines, 0);
         if (missed > 0)
-            er_log_write(handle->log, ER_LOG_WARN, ER_LM("librdkafka log lines suppressed"), ER_LF("client", handle->name),
+            er_log_write(log, ER_LOG_WARN, ER_LM("librdkafka log lines suppressed"), ER_LF("client", handle->name),
                          ER_LFI("worker", handle->worker), ER_LFI("lines", missed));
     }
     if (level_of(level) != ER_LOG_DEBUG && atomic_fetch_add(&handle->lines, 1) >= LINES_PER_WINDOW) {
         atomic_fetch_add(&handle->suppressed, 1);
         return;
     }
-    er_log_write(handle->log, level_of(level), ER_LM("librdkafka"), ER_LF("client", handle->name), ER_LFI("worker", handle->worker),
+    er_log_write(log, level_of(level), ER_LM("librdkafka"), ER_LF("client", handle->name), ER_LFI("worker", handle->worker),
                  ER_LF("facility", facility), ER_LF("text", text));
 }
 

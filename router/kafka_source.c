@@ -9,7 +9,9 @@
 
 enum {
     COMMITTED_MS = 2000, /* to ask for committed offsets, which only lag needs */
+    STORE_MS = 100,      /* between calls that tell librdkafka what to commit in the background */
     CLOSE_SLICE_MS = 50,
+    CLOSE_MIN_MS = 1000, /* to leave the group, even if nothing is left of the time to stop */
 };
 
 /* One assigned partition; its place in the array is the index that the worker sees. */
@@ -20,6 +22,7 @@ struct slot {
     const rd_kafka_topic_t *rkt; /* of its messages; learnt from the first one */
     rd_kafka_queue_t *queue;     /* keeps rkt alive */
     int64_t position;            /* mutex */
+    bool unstored;               /* librdkafka does not know the position yet */
 };
 
 struct er_kafka_source {
@@ -28,6 +31,7 @@ struct er_kafka_source {
     struct er_kafka_handle handle;
     rd_kafka_t *rk;
     rd_kafka_queue_t *data;
+    rd_kafka_queue_t *closed; /* for what happens while closing; NULL before */
     bool cooperative;
     bool closing;
 
@@ -43,6 +47,7 @@ struct er_kafka_source {
     struct slot *slots; /* mutex for changes and for readers on other threads */
     size_t n_slots;
     size_t last_slot;          /* of the last message */
+    uint64_t stored_ms;        /* the last store_all */
     rd_kafka_message_t *stray; /* a record that came through the consumer queue: its partition could not be forwarded */
     rd_kafka_message_t **messages;
     size_t messages_capacity;
@@ -491,12 +496,50 @@ static void serve_group(struct er_kafka_source *source, int wait_ms)
     rd_kafka_message_destroy(message);
 }
 
+/* Notes the positions; librdkafka hears of them in the next store_all. */
+static void store(void *ctx, const struct er_source_offset *offsets, size_t n)
+{
+    struct er_kafka_source *source = ctx;
+
+    pthread_mutex_lock(&source->mutex);
+    for (size_t i = 0; i < n; i++) {
+        struct slot *slot = offsets[i].index < source->n_slots ? &source->slots[offsets[i].index] : NULL;
+
+        if (slot == NULL || slot->topic == NULL)
+            continue;
+        slot->position = offsets[i].next;
+        slot->unstored = true;
+    }
+    pthread_mutex_unlock(&source->mutex);
+}
+
+/* Only this thread changes the slots, so reading them needs no lock. */
+static void store_all(struct er_kafka_source *source)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->n_slots);
+
+    for (size_t i = 0; i < source->n_slots; i++) {
+        struct slot *slot = &source->slots[i];
+
+        if (slot->topic == NULL || !slot->unstored)
+            continue;
+        slot->unstored = false;
+        rd_kafka_topic_partition_list_add(list, slot->topic, slot->partition)->offset = slot->position;
+    }
+    if (list->cnt > 0)
+        (void)rd_kafka_offsets_store(source->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    source->stored_ms = er_clock_ms();
+}
+
 static size_t poll_records(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
 {
     struct er_kafka_source *source = ctx;
     size_t n = 0;
 
     *event = (struct er_source_event){ ER_REBALANCE_NONE, NULL, 0 };
+    if (er_clock_ms() - source->stored_ms >= STORE_MS)
+        store_all(source);
     serve_group(source, max == 0 ? to_ms(wait_ns) : 0);
     if (source->starting)
         rebalance_done(source);
@@ -512,26 +555,13 @@ static rd_kafka_topic_partition_list_t *offset_list(struct er_kafka_source *sour
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
 
-    pthread_mutex_lock(&source->mutex);
     for (size_t i = 0; i < n; i++) {
         struct slot *slot = offsets[i].index < source->n_slots ? &source->slots[offsets[i].index] : NULL;
 
-        if (slot == NULL || slot->topic == NULL)
-            continue;
-        rd_kafka_topic_partition_list_add(list, slot->topic, slot->partition)->offset = offsets[i].next;
-        slot->position = offsets[i].next;
+        if (slot != NULL && slot->topic != NULL)
+            rd_kafka_topic_partition_list_add(list, slot->topic, slot->partition)->offset = offsets[i].next;
     }
-    pthread_mutex_unlock(&source->mutex);
     return list;
-}
-
-static void store(void *ctx, const struct er_source_offset *offsets, size_t n)
-{
-    struct er_kafka_source *source = ctx;
-    rd_kafka_topic_partition_list_t *list = offset_list(source, offsets, n);
-
-    (void)rd_kafka_offsets_store(source->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static enum er_code commit_result(rd_kafka_event_t *event)
@@ -550,8 +580,9 @@ static enum er_code commit(void *ctx, const struct er_source_offset *offsets, si
     enum er_code code = ER_OK;
     rd_kafka_event_t *event;
 
+    store(source, offsets, n);
+    store_all(source);
     if (list->cnt > 0) {
-        (void)rd_kafka_offsets_store(source->rk, list);
         if (rd_kafka_commit_queue(source->rk, list, queue, NULL, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR) {
             code = ER_E_KAFKA;
         } else {
@@ -658,27 +689,27 @@ enum er_code er_kafka_source_subscribe(struct er_kafka_source *source, struct er
 
 void er_kafka_source_close(struct er_kafka_source *source, uint64_t deadline_ms)
 {
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(source->rk);
+    uint64_t least = er_clock_ms() + CLOSE_MIN_MS;
     rd_kafka_error_t *error;
 
     source->closing = true;
     if (source->list != NULL)
         rebalance_done(source);
-    error = rd_kafka_consumer_close_queue(source->rk, queue);
+    source->closed = rd_kafka_queue_new(source->rk);
+    error = rd_kafka_consumer_close_queue(source->rk, source->closed);
     if (error != NULL) {
         take_error(source, rd_kafka_error_code(error), rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
     }
-    /* rd_kafka_consumer_close has no bound */
-    while (!rd_kafka_consumer_closed(source->rk) && er_clock_ms() < deadline_ms) {
-        rd_kafka_message_t *message = rd_kafka_consume_queue(queue, CLOSE_SLICE_MS);
+    /* rd_kafka_consumer_close has no bound; its last rebalance is answered from within rd_kafka_consume_queue */
+    while (!rd_kafka_consumer_closed(source->rk) && (er_clock_ms() < deadline_ms || er_clock_ms() < least)) {
+        rd_kafka_message_t *message = rd_kafka_consume_queue(source->closed, CLOSE_SLICE_MS);
 
         if (message != NULL)
             rd_kafka_message_destroy(message);
     }
     if (!rd_kafka_consumer_closed(source->rk))
         er_log_write(source->log, ER_LOG_WARN, ER_LM("group not left in time"), ER_LFI("worker", source->handle.worker));
-    rd_kafka_queue_destroy(queue);
     set_joined(source, false);
 }
 
@@ -686,7 +717,13 @@ void er_kafka_source_free(struct er_kafka_source *source)
 {
     if (source == NULL)
         return;
-    source->closing = true;
+    if (source->closed == NULL)
+        er_kafka_source_close(source, 0);
+    /* destroying a consumer that could not be closed waits for ever: then better keep it, the process ends anyway */
+    if (!rd_kafka_consumer_closed(source->rk)) {
+        source->handle.log = NULL;
+        return;
+    }
     if (source->stray != NULL)
         rd_kafka_message_destroy(source->stray);
     if (source->list != NULL)
@@ -696,6 +733,7 @@ void er_kafka_source_free(struct er_kafka_source *source)
             slot_drop(source, &source->slots[i]);
     }
     rd_kafka_queue_destroy(source->data);
+    rd_kafka_queue_destroy(source->closed);
     rd_kafka_destroy_flags(source->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(source->slots);
     free(source->partitions);

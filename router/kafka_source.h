@@ -23,10 +23,11 @@ enum er_code er_kafka_source_new(const struct er_config *config, struct er_log *
 /* Worker's thread: joins the group. */
 enum er_code er_kafka_source_subscribe(struct er_kafka_source *source, struct er_err *err) ER_MUST_CHECK;
 
-/* Worker's thread, after the last poll: leaves the group (a static member only goes quiet); waits until deadline_ms (er_clock_ms). */
+/* Worker's thread, after the last poll: leaves the group (a static member only goes quiet); waits until deadline_ms (er_clock_ms), at
+ * least a second. */
 void er_kafka_source_close(struct er_kafka_source *source, uint64_t deadline_ms);
 
-/* Every record must have been released. */
+/* Closes it first if nobody did. Every record must have been released. */
 void er_kafka_source_free(struct er_kafka_source *source);
 
 struct er_source er_kafka_source_seam(struct er_kafka_source *source);
