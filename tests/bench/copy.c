@@ -108,7 +108,9 @@ static void assign_end(rd_kafka_t *rk, const char *topic)
         rd_kafka_topic_partition_list_add(places, topic, i)->offset = RD_KAFKA_OFFSET_END;
     rd_kafka_metadata_destroy(metadata);
     /* Asked as times, -1 is the end (ListOffsets); rd_kafka_query_watermark_offsets of 2.0.2 may return before it has both ends. */
-    for (int tries = 0; (error = rd_kafka_offsets_for_times(rk, places, 20000)) == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION && tries < 100; tries++)
+    for (int tries = 0;
+         (error = rd_kafka_offsets_for_times(rk, places, 20000)) == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION && tries < 100;
+         tries++)
         (void)rd_kafka_poll(rk, 100);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         die(topic, rd_kafka_err2str(error));
