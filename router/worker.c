@@ -177,6 +177,10 @@ static bool time_to_commit(const struct er_worker *w)
 
 static void serve_stop(struct er_worker *w)
 {
+    if (w->event.kind == ER_REBALANCE_REVOKED && time_to_commit(w) && w->event_deadline > w->now) {
+        w->event_deadline = w->now; /* no time left to wait for more: what is acknowledged is committed now */
+        er_worker_serve_rebalance(w);
+    }
     if (w->event.kind == ER_REBALANCE_NONE && time_to_commit(w) && er_worker_commit(w, true, w->stop_deadline)) {
         w->state = ER_WORKER_STOPPED;
     }

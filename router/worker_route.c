@@ -58,11 +58,12 @@ static bool plan_undecided(struct er_worker *w, struct er_copies *plan, const st
     return plan->last->subscriptions != NULL;
 }
 
-/* All ids for a copy that shows them, otherwise the first: a dead letter names one. */
-static struct er_str ids_of(struct er_worker *w, const struct er_match_subscriber *match)
+/* All ids for a copy that shows them, otherwise the first: a dead letter names one. False without memory. */
+static bool ids_of(struct er_worker *w, const struct er_match_subscriber *match, struct er_str *out)
 {
+    *out = match->subscriptions[0];
     if (w->o.provenance != ER_PROVENANCE_FULL || match->n_subscriptions == 1) {
-        return match->subscriptions[0];
+        return true;
     }
     er_buf_clear(&w->ids);
     for (size_t i = 0; i < match->n_subscriptions; i++) {
@@ -71,7 +72,8 @@ static struct er_str ids_of(struct er_worker *w, const struct er_match_subscribe
         }
         er_buf_add(&w->ids, match->subscriptions[i]);
     }
-    return er_buf_str(&w->ids);
+    *out = er_buf_str(&w->ids);
+    return !w->ids.failed;
 }
 
 static bool plan_subscriber(struct er_worker *w, struct er_copies *plan, const struct er_match_subscriber *match)
@@ -79,12 +81,14 @@ static bool plan_subscriber(struct er_worker *w, struct er_copies *plan, const s
     struct er_target *target = er_destinations_target(&w->destinations, match->subscriber);
     struct er_copy *copy = target == NULL ? NULL : plan_copy(w, plan, ER_COPY_SUBSCRIBER, target->lane);
 
-    if (copy == NULL) {
+    struct er_str ids;
+
+    if (copy == NULL || !ids_of(w, match, &ids)) {
         return false;
     }
     copy->target = target;
-    copy->subscriptions = er_target_note(target, ids_of(w, match));
-    return copy->subscriptions != NULL && !w->ids.failed;
+    copy->subscriptions = er_target_note(target, ids);
+    return copy->subscriptions != NULL;
 }
 
 static bool plan_match(struct er_worker *w, struct er_copies *plan, const struct er_match *match)
