@@ -231,6 +231,45 @@ static struct ensure *ensure_new(struct er_change_queue *queue, const struct er_
     return ensure;
 }
 
+/* What the rule set would refuse is refused before a topic is made for it. */
+static enum er_code try_out(struct er_change_queue *queue, struct er_plan *plan, struct er_err *err)
+{
+    struct er_ruleset_change change;
+    enum er_code code = er_plan_ruleset_change(plan, &change, err);
+
+    if (code == ER_OK)
+        code = er_ruleset_prepare(queue->options.ruleset, &change, err);
+    if (code == ER_OK)
+        er_ruleset_abandon(queue->options.ruleset);
+    return code;
+}
+
+/* Asks for the destinations that are not known to exist. True: the change waits for them, or was refused. */
+static bool ensure_destinations(struct er_change_queue *queue, struct er_plan *plan, const struct er_destination *destinations,
+                                size_t n, bool *waits)
+{
+    struct ensure *ensure = ensure_new(queue, destinations, n);
+    struct er_err err;
+    enum er_code code = ensure == NULL ? er_err_set(&err, ER_E_NOMEM, "out of memory") : ER_OK;
+
+    if (code == ER_OK && ensure->job.n == 0) {
+        ensure_free(ensure);
+        return false;
+    }
+    if (code == ER_OK)
+        code = try_out(queue, plan, &err);
+    *waits = code == ER_OK;
+    if (code != ER_OK) {
+        ensure_free(ensure);
+        finish(queue, plan, code, &err);
+        return true;
+    }
+    queue->plan = plan;
+    queue->ensure = ensure;
+    queue->options.submit_topics(queue->options.ctx, &ensure->job);
+    return true;
+}
+
 /* Starts the first request. True when it is finished, false when it waits for topics. */
 static bool start(struct er_change_queue *queue)
 {
@@ -239,6 +278,7 @@ static bool start(struct er_change_queue *queue)
     struct er_plan_summary summary;
     const struct er_destination *destinations;
     size_t n = 0;
+    bool waits = false;
     struct er_err err;
     enum er_code code = er_plan_new(queue->options.store, queue->options.policy, &plan, &err);
 
@@ -255,21 +295,8 @@ static bool start(struct er_change_queue *queue)
         return true;
     }
     destinations = er_plan_destinations(plan, &n);
-    if (n > 0 && !request->dry_run) {
-        struct ensure *ensure = ensure_new(queue, destinations, n);
-
-        if (ensure == NULL) {
-            finish(queue, plan, er_err_set(&err, ER_E_NOMEM, "out of memory"), &err);
-            return true;
-        }
-        if (ensure->job.n > 0) {
-            queue->plan = plan;
-            queue->ensure = ensure;
-            queue->options.submit_topics(queue->options.ctx, &ensure->job);
-            return false;
-        }
-        ensure_free(ensure);
-    }
+    if (n > 0 && !request->dry_run && ensure_destinations(queue, plan, destinations, n, &waits))
+        return !waits;
     code = apply(queue, plan, NULL, &err);
     finish(queue, plan, code, &err);
     return true;

@@ -196,6 +196,7 @@ static enum seen look_at(struct er_topic *item, const rd_kafka_metadata_topic_t 
         settle(item, ER_E_KAFKA, rd_kafka_err2str(topic->err));
         return SEEN_NOTHING;
     }
+    item->created |= item->doubtful; /* it was missing, and then we asked for it */
     if (!has_leaders(topic)) {
         snprintf(item->text, sizeof item->text, "topic has no leader yet");
         return SEEN_NO_LEADER;
@@ -251,6 +252,13 @@ static bool is_retriable(rd_kafka_resp_err_t error)
            error == RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION;
 }
 
+/* The broker may have made the topic, or may still make it. */
+static bool is_unanswered(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__DESTROY ||
+           error == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || error == RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION;
+}
+
 static void take_answer(struct er_topics_job *job, const rd_kafka_topic_result_t *result)
 {
     rd_kafka_resp_err_t error = rd_kafka_topic_result_error(result);
@@ -262,9 +270,11 @@ static void take_answer(struct er_topics_job *job, const rd_kafka_topic_result_t
 
         if (settled(item) || strcmp(item->name, name) != 0)
             continue;
-        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR || (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && item->doubtful)) {
             item->created = true;
             snprintf(item->text, sizeof item->text, "topic was made, but has no leader yet");
+        } else if (is_unanswered(error)) {
+            item->doubtful = true;
         } else if (error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && !is_retriable(error)) {
             char text[160];
 
@@ -272,6 +282,19 @@ static void take_answer(struct er_topics_job *job, const rd_kafka_topic_result_t
             settle(item, ER_E_KAFKA, text);
         }
         return;
+    }
+}
+
+/* The request as a whole failed. */
+static void take_failure(struct er_topics_job *job, rd_kafka_event_t *event)
+{
+    for (size_t i = 0; i < job->n; i++) {
+        struct er_topic *item = &job->items[i];
+
+        if (settled(item))
+            continue;
+        snprintf(item->text, sizeof item->text, "cannot be made: %s", rd_kafka_event_error_string(event));
+        item->doubtful |= item->asked && is_unanswered(rd_kafka_event_error(event));
     }
 }
 
@@ -306,10 +329,7 @@ static void create_batch(struct er_kafka_topics *topics, struct er_topics_job *j
         }
     }
     if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        for (size_t i = 0; i < job->n; i++) {
-            if (!settled(&job->items[i]))
-                snprintf(job->items[i].text, sizeof job->items[i].text, "cannot be made: %s", rd_kafka_event_error_string(event));
-        }
+        take_failure(job, event);
     } else {
         size_t answers = 0;
         const rd_kafka_topic_result_t **results =
@@ -330,6 +350,7 @@ static void create_by_kafka(struct er_kafka_topics *topics, struct er_topics_job
     for (size_t i = 0; i < job->n; i++) {
         if (missing[i] && !settled(&job->items[i])) {
             batch[n] = new_topic(topics->config, &job->items[i], text, sizeof text);
+            job->items[i].asked = batch[n] != NULL;
             if (batch[n] == NULL)
                 settle(&job->items[i], ER_E_KAFKA, text);
             else
@@ -339,6 +360,8 @@ static void create_by_kafka(struct er_kafka_topics *topics, struct er_topics_job
             create_batch(topics, job, batch, n);
             rd_kafka_NewTopic_destroy_array(batch, n);
             n = 0;
+            for (size_t j = 0; j <= i; j++)
+                job->items[j].asked = false;
         }
     }
 }

@@ -24,6 +24,9 @@ struct er_topic {
         code;       /* ER_OK: exists and every partition has a leader; ER_E_DESTINATION_MISSING, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */
     bool created;   /* by this job */
     char text[160]; /* why not */
+    /* the thread's */
+    bool asked;    /* part of the CreateTopics request under way */
+    bool doubtful; /* an earlier one had no answer, so it may have worked */
 };
 
 /* Owned by the requester until done has returned. */

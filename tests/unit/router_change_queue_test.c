@@ -258,7 +258,8 @@ static void test_rule_set_refuses(void **state)
     struct change one = put("{\"id\":\"a\",\"subscriber\":\"s\",\"regex\":{\"x\":\".\"}}"),
                   two = put("{\"id\":\"b\",\"subscriber\":\"s\",\"regex\":{\"y\":\".\"}}");
     struct change three = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}"),
-                  dry = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}");
+                  dry = put("{\"id\":\"c\",\"subscriber\":\"s\",\"regex\":{\"z\":\".\"}}"),
+                  stranger = put("{\"id\":\"d\",\"subscriber\":\"new\",\"regex\":{\"z\":\".\"}}");
 
     submit(f, &one);
     answer(f, ER_OK, true);
@@ -269,6 +270,9 @@ static void test_rule_set_refuses(void **state)
     assert_int_equal(dry.code, ER_E_RULE_UNINDEXED);
     submit(f, &three);
     assert_int_equal(three.code, ER_E_RULE_UNINDEXED);
+    submit(f, &stranger); /* no topic is made for it */
+    assert_int_equal(stranger.code, ER_E_RULE_UNINDEXED);
+    assert_int_equal(f->asked, 1);
     assert_int_equal(er_store_revision(f->store), 2);
     assert_int_equal(active(f), 2);
 }
