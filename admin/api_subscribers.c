@@ -1,6 +1,6 @@
 /* /v1/subscribers and /v1/subscribers/{id}. */
 #include "admin/document.h"
-#include "admin/etag.h"
+#include "admin/one.h"
 #include "admin/routes.h"
 
 enum { COLLECTION = 's' };
@@ -43,52 +43,27 @@ void er_api_list_subscribers(struct er_call *call)
 
 /* ---- One */
 
-struct one {
-    struct er_call *call;
-    const struct er_etag_list *match, *none_match; /* NULL: the answer to a change */
-    int status;
-};
-
 static bool write_one(void *ctx, const struct er_store_subscriber *row)
 {
-    struct one *one = ctx;
     struct er_json_writer w;
 
-    if (one->match != NULL && one->match->given && !er_etag_matches(one->match, row->revision, false)) {
-        one->status = 412;
-        return false;
+    if (er_one_wants(ctx, row->revision, &w)) {
+        er_document_write_subscriber(&w, row);
     }
-    er_call_etag(one->call, row->revision);
-    if (one->none_match != NULL && one->none_match->given && er_etag_matches(one->none_match, row->revision, true)) {
-        one->call->reply.status = 304;
-        return false;
-    }
-    er_reply_json(&one->call->reply, one->status, &w);
-    er_document_write_subscriber(&w, row);
     return false;
 }
 
 void er_api_get_subscriber(struct er_call *call)
 {
-    struct er_etag_list match, none_match;
-    struct one one = { .call = call, .match = &match, .none_match = &none_match, .status = 200 };
+    struct er_one one;
     struct er_err err;
-    enum er_code code = er_etag_read(call->arena, call->request, "If-Match", &match, &err);
+    enum er_code code;
 
-    if (code == ER_OK) {
-        code = er_etag_read(call->arena, call->request, "If-None-Match", &none_match, &err);
-    }
-    if (code == ER_OK) {
-        code = er_store_get_subscriber(call->api->env->store, call->id, write_one, &one, &err);
-    }
-    if (code == ER_OK && one.status == 412) {
-        code = er_err_set(&err, ER_E_PRECONDITION, "If-Match does not hold: the document is another revision");
-    }
-    if (code != ER_OK) {
-        er_call_refuse(call, code, &err);
+    if (!er_one_read(call, &one)) {
         return;
     }
-    er_call_finish(call);
+    code = er_store_get_subscriber(call->api->env->store, call->id, write_one, &one, &err);
+    er_one_finish(&one, code, &err);
 }
 
 /* ---- PUT */
@@ -104,28 +79,36 @@ static enum er_code build_put(struct er_call *call, struct er_plan *plan, struct
     return code;
 }
 
+/* The document as it would be stored, without the members that only storing gives. */
+static void answer_dry_run(struct er_call *call, const struct er_plan *plan, int status)
+{
+    struct er_store_subscriber row = { .id = call->id };
+    struct er_json_writer w;
+
+    if (!er_plan_subscriber(plan, call->id, &row)) {
+        er_reply_error(&call->reply,
+                       &(struct er_reply_error){ 500, ER_E_INTERNAL, ER_NO_OFFSET, "the plan lost the subscriber", NULL });
+        return;
+    }
+    er_reply_json(&call->reply, status, &w);
+    er_document_write_planned_subscriber(&w, &row);
+}
+
 static void answer_put(struct er_call *call, const struct er_change_result *result)
 {
-    struct one one = { .call = call, .status = call->result == ER_PUT_CREATED ? 201 : 200 };
-    struct er_json_writer w;
+    struct er_one one = { .call = call, .status = call->result == ER_PUT_CREATED ? 201 : 200 };
     struct er_err err;
     enum er_code code;
 
-    (void)result;
     if (call->change.dry_run) {
-        er_reply_json(&call->reply, one.status, &w);
-        er_jw_object(&w);
-        er_jw_member_string(&w, "id", call->id);
-        er_jw_end(&w);
+        answer_dry_run(call, result->plan, one.status);
         return;
     }
     if (call->result == ER_PUT_CREATED) {
         er_reply_header(&call->reply, "Location", "/v1/subscribers/%.*s", ER_STR_ARG(call->id));
     }
     code = er_store_get_subscriber(call->api->env->store, call->id, write_one, &one, &err);
-    if (code != ER_OK) {
-        er_reply_error(&call->reply, &(struct er_reply_error){ 500, code, err.offset, err.text, NULL });
-    }
+    er_one_check(&one, code, &err);
 }
 
 void er_api_put_subscriber(struct er_call *call)

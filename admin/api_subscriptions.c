@@ -1,8 +1,8 @@
 /* /v1/subscriptions and /v1/subscriptions/{id}, except the bulk PUT. */
 #include <stdlib.h>
 #include "admin/document.h"
-#include "admin/etag.h"
 #include "admin/merge_patch.h"
+#include "admin/one.h"
 #include "admin/routes.h"
 
 enum { COLLECTION = 'r', STORED_DEPTH = 1024 };
@@ -63,54 +63,27 @@ void er_api_list_subscriptions(struct er_call *call)
 
 /* ---- One */
 
-struct one {
-    struct er_call *call;
-    const struct er_etag_list *none_match; /* NULL: the answer to a change */
-    const struct er_etag_list *match;
-    int status;
-};
-
 static bool write_one(void *ctx, const struct er_store_subscription *row)
 {
-    struct one *one = ctx;
-    struct er_reply *reply = &one->call->reply;
     struct er_json_writer w;
 
-    if (one->match != NULL && one->match->given && !er_etag_matches(one->match, row->revision, false)) {
-        one->status = 412;
-        return false;
+    if (er_one_wants(ctx, row->revision, &w)) {
+        er_document_write_subscription(&w, row);
     }
-    er_call_etag(one->call, row->revision);
-    if (one->none_match != NULL && one->none_match->given && er_etag_matches(one->none_match, row->revision, true)) {
-        reply->status = 304;
-        return false;
-    }
-    er_reply_json(reply, one->status, &w);
-    er_document_write_subscription(&w, row);
     return false;
 }
 
 void er_api_get_subscription(struct er_call *call)
 {
-    struct er_etag_list match, none_match;
-    struct one one = { .call = call, .match = &match, .none_match = &none_match, .status = 200 };
+    struct er_one one;
     struct er_err err;
-    enum er_code code = er_etag_read(call->arena, call->request, "If-Match", &match, &err);
+    enum er_code code;
 
-    if (code == ER_OK) {
-        code = er_etag_read(call->arena, call->request, "If-None-Match", &none_match, &err);
-    }
-    if (code == ER_OK) {
-        code = er_store_get_subscription(call->api->env->store, call->id, write_one, &one, &err);
-    }
-    if (code == ER_OK && one.status == 412) {
-        code = er_err_set(&err, ER_E_PRECONDITION, "If-Match does not hold: the document is another revision");
-    }
-    if (code != ER_OK) {
-        er_call_refuse(call, code, &err);
+    if (!er_one_read(call, &one)) {
         return;
     }
-    er_call_finish(call);
+    code = er_store_get_subscription(call->api->env->store, call->id, write_one, &one, &err);
+    er_one_finish(&one, code, &err);
 }
 
 /* ---- POST, PUT, PATCH */
@@ -141,7 +114,7 @@ static void answer_dry_run(struct er_call *call, int status)
 
 static void answer_put(struct er_call *call, const struct er_change_result *result)
 {
-    struct one one = { .call = call, .status = call->result == ER_PUT_CREATED ? 201 : 200 };
+    struct er_one one = { .call = call, .status = call->result == ER_PUT_CREATED ? 201 : 200 };
     struct er_err err;
     enum er_code code;
 
@@ -154,9 +127,7 @@ static void answer_put(struct er_call *call, const struct er_change_result *resu
         er_reply_header(&call->reply, "Location", "/v1/subscriptions/%.*s", ER_STR_ARG(call->result_id));
     }
     code = er_store_get_subscription(call->api->env->store, call->result_id, write_one, &one, &err);
-    if (code != ER_OK) {
-        er_reply_error(&call->reply, &(struct er_reply_error){ 500, code, err.offset, err.text, NULL });
-    }
+    er_one_check(&one, code, &err);
 }
 
 void er_api_post_subscription(struct er_call *call)
@@ -218,6 +189,11 @@ static enum er_code build_patch(struct er_call *call, struct er_plan *plan, stru
 void er_api_patch_subscription(struct er_call *call)
 {
     if (!er_call_read_precondition(call) || !er_call_read_body(call, 0)) {
+        return;
+    }
+    /* merging takes time for each pair of members: nothing of that size could be stored anyway */
+    if (call->body->end - call->body->offset > call->api->env->policy->limits.document_bytes) {
+        er_call_fail(call, ER_E_RULE_TOO_LARGE, "the patch is larger than a subscription document may be, 64 KiB", NULL);
         return;
     }
     call->mode = ER_PUT_EXISTING;

@@ -43,15 +43,17 @@ void er_document_write_subscription(struct er_json_writer *w, const struct er_st
     er_buf_free(&server);
 }
 
-void er_document_write_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row)
+static struct er_str state_of(const struct er_store_subscriber *row)
 {
-    struct er_str state = row->state == ER_SUBSCRIBER_PAUSED ? ER_STR("paused") : ER_STR("active");
+    return row->state == ER_SUBSCRIBER_PAUSED ? ER_STR("paused") : ER_STR("active");
+}
 
-    er_jw_object(w);
+static void write_subscriber_members(struct er_json_writer *w, const struct er_store_subscriber *row)
+{
     er_jw_member_string(w, "id", row->id);
     er_jw_member_string(w, "topic", row->topic);
     er_jw_member_uint(w, "partitions", (uint64_t)row->partitions);
-    er_jw_member_string(w, "state", state);
+    er_jw_member_string(w, "state", state_of(row));
     if (row->has_description) {
         er_jw_member_string(w, "description", row->description);
     }
@@ -59,14 +61,32 @@ void er_document_write_subscriber(struct er_json_writer *w, const struct er_stor
         er_jw_key(w, ER_STR("labels"));
         er_jw_raw(w, row->labels);
     }
+}
+
+void er_document_write_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row)
+{
+    er_jw_object(w);
+    write_subscriber_members(w, row);
     er_jw_member_uint(w, "revision", row->revision);
     er_jw_member_time(w, "created_at", row->created_ms);
     er_jw_member_time(w, "updated_at", row->updated_ms);
     er_jw_key(w, ER_STR("status"));
     er_jw_object(w);
-    er_jw_member_string(w, "state", state);
+    er_jw_member_string(w, "state", state_of(row));
     er_jw_member_uint(w, "subscriptions", row->subscriptions);
     er_jw_member_bool(w, "topic_created", row->topic_created);
+    er_jw_end(w);
+    er_jw_end(w);
+}
+
+void er_document_write_planned_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row)
+{
+    er_jw_object(w);
+    write_subscriber_members(w, row);
+    er_jw_key(w, ER_STR("status"));
+    er_jw_object(w);
+    er_jw_member_string(w, "state", state_of(row));
+    er_jw_member_uint(w, "subscriptions", row->subscriptions);
     er_jw_end(w);
     er_jw_end(w);
 }

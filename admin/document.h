@@ -8,6 +8,9 @@
 void er_document_write_subscription(struct er_json_writer *w, const struct er_store_subscription *row);
 void er_document_write_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row);
 
+/* The same of a subscriber that is not stored (dry run), without what only storing gives. */
+void er_document_write_planned_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row);
+
 /* A rule that is not stored (dry run), under id. */
 void er_document_write_rule(struct er_json_writer *w, const struct er_rule *rule, struct er_str id);
 

@@ -67,6 +67,9 @@ enum er_code er_plan_prune(struct er_plan *plan, struct er_err *err) ER_MUST_CHE
  * Errors as above; put->mode is ER_PUT_ANY or another. */
 enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document, struct er_plan_put *put,
                                     struct er_err *err) ER_MUST_CHECK;
+/* The subscriber as the plan leaves it, without what only storing gives (times, revision, topic_created). False: neither the plan named it
+ * nor any step looked at it. The strings live until er_plan_free. */
+bool er_plan_subscriber(const struct er_plan *plan, struct er_str id, struct er_store_subscriber *out);
 /* ER_E_IN_USE while subscriptions exist and cascade is false. */
 enum er_code er_plan_delete_subscriber(struct er_plan *plan, struct er_str id, bool cascade,
                                        const struct er_precondition *precondition, struct er_err *err) ER_MUST_CHECK;

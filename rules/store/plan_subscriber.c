@@ -307,6 +307,25 @@ enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, cons
     return ER_OK;
 }
 
+bool er_plan_subscriber(const struct er_plan *plan, struct er_str id, struct er_store_subscriber *out)
+{
+    const struct er_plan_subscriber *entry;
+
+    HASH_FIND(hh, plan->subscribers_by_id, id.p, id.n, entry);
+    if (entry == NULL) {
+        return false;
+    }
+    *out = (struct er_store_subscriber){ .id = entry->id,
+                                         .topic = entry->topic,
+                                         .partitions = entry->partitions,
+                                         .state = entry->state,
+                                         .description = entry->description,
+                                         .has_description = entry->has_description,
+                                         .labels = entry->labels,
+                                         .subscriptions = entry->subscriptions };
+    return true;
+}
+
 static enum er_code delete_one(struct er_plan *plan, struct er_str id, bool cascade, const struct er_precondition *precondition,
                                struct er_err *err)
 {

@@ -122,7 +122,16 @@ static void a_dry_run_changes_nothing(void **state)
     HAS(f, "\"description\":\"d\"");
     assert_int_equal(ask(f, "DELETE /v1/subscriptions/a?dry_run=true", NULL), 204);
     assert_int_equal(ask(f, "DELETE /v1/subscribers/s?dry_run=true&cascade=true", NULL), 204);
-    assert_int_equal(ask(f, "PUT /v1/subscribers/z?dry_run=true", "{}"), 201);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/z?dry_run=true", "{\"partitions\":3,\"labels\":{\"b\":\"1\",\"a\":\"2\"}}"), 201);
+    assert_string_equal(f->answer.body,
+                        "{\"id\":\"z\",\"topic\":\"sub.z\",\"partitions\":3,\"state\":\"active\","
+                        "\"labels\":{\"a\":\"2\",\"b\":\"1\"},\"status\":{\"state\":\"active\",\"subscriptions\":0}}");
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s?dry_run=true", "{\"description\":\"d\"}"), 200);
+    HAS(f, "\"topic\":\"sub.s\"");
+    HAS(f, "\"description\":\"d\"");
+    HAS(f, "\"subscriptions\":1}");
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s?dry_run=true", "{}"), 200);
+    HAS(f, "\"topic\":\"sub.s\"");
     assert_int_equal(ask(f, "PUT /v1/subscriptions?dry_run=true&prune=true", "[]"), 200);
     HAS(f, "\"deleted\":[\"a\"]");
     (void)ask(f, "PUT /v1/subscriptions/a?dry_run=true", "{\"subscriber\":\"s\",\"types\":[]}");
@@ -136,9 +145,23 @@ static void a_dry_run_changes_nothing(void **state)
     assert_int_equal(f->fake.commits, 2);
 }
 
+/* Many members, each of which would have to be looked for. */
+static const char *large_patch(char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[n++] = '{';
+    for (size_t i = 0; n + 40 < size; i++) {
+        n += (size_t)snprintf(text + n, size - n, "\"k%zu\":null,", i);
+    }
+    (void)snprintf(text + n, size - n, "\"id\":null}");
+    return text;
+}
+
 static void patches_merge(void **state)
 {
     struct fixture *f = *state;
+    static char text[80000];
 
     assert_int_equal(
         ask(f, "PUT /v1/subscriptions/a", "{\"subscriber\":\"s\",\"types\":[\"x\"],\"labels\":{\"k\":\"v\",\"l\":\"w\"}}"), 201);
@@ -165,6 +188,8 @@ static void patches_merge(void **state)
     expect_problem(f, 422, "E201");
     (void)ask(f, "PATCH /v1/subscriptions/a", "{\"enabled\":true,\"enabled\":false}");
     expect_problem(f, 422, "E110");
+    (void)ask(f, "PATCH /v1/subscriptions/a", large_patch(text, sizeof text));
+    expect_problem(f, 422, "E208");
     (void)ask(f, "PATCH /v1/subscriptions/none", "{}");
     expect_problem(f, 404, "E404");
     (void)ask_on(f, &f->wire, "PATCH /v1/subscriptions/a", "Content-Type: application/json-patch+json\r\n", "[]");
