@@ -5,15 +5,22 @@
 #include "admin/ctl_output.h"
 #include "admin/ctl_rule_file.h"
 
-static enum er_ctl_exit check_file(const char *name)
+struct totals {
+    size_t subscriptions, errors, warnings;
+};
+
+static enum er_ctl_exit check_file(const char *name, bool say, struct totals *totals)
 {
     struct er_ctl_rules rules;
     enum er_ctl_exit result = er_ctl_rules_read(name, &rules);
     struct er_ruleset *set = result == ER_CTL_OK ? er_ctl_rules_set(&rules) : NULL;
 
-    if (set != NULL) {
+    if (set != NULL && say) {
         (void)printf("%s: %zu %s, no errors\n", name, rules.n, rules.n == 1 ? "rule" : "rules");
     }
+    totals->subscriptions += rules.n;
+    totals->errors += rules.errors;
+    totals->warnings += rules.warnings;
     er_ruleset_free(set);
     er_ctl_rules_free(&rules);
     return set != NULL ? ER_CTL_OK : ER_CTL_USAGE;
@@ -21,13 +28,18 @@ static enum er_ctl_exit check_file(const char *name)
 
 static enum er_ctl_exit run_check(const struct er_ctl *ctl, const struct er_ctl_args *args)
 {
+    bool json = ctl->format == ER_CTL_JSON || ctl->format == ER_CTL_JSONL;
     enum er_ctl_exit result = ER_CTL_OK;
+    struct totals totals = { 0 };
 
-    (void)ctl;
     for (size_t i = 0; i < er_ctl_operands(args); i++) {
-        enum er_ctl_exit one = check_file(er_ctl_operand(args, i));
+        enum er_ctl_exit one = check_file(er_ctl_operand(args, i), !json, &totals);
 
         result = one != ER_CTL_OK ? one : result;
+    }
+    if (json) {
+        (void)printf("{\"subscriptions\":%zu,\"errors\":%zu,\"warnings\":%zu}\n", totals.subscriptions, totals.errors,
+                     totals.warnings);
     }
     return result;
 }

@@ -6,9 +6,17 @@
 
 enum { ID_PREFIX = 90 /* bytes of the subscriber in a made-up id */ };
 
+struct by_id {
+    struct er_str id;
+    size_t line;
+};
+
 struct loader {
     const char *name;
     struct er_arena *arena; /* of one document */
+    struct er_arena *kept;  /* of the ids */
+    struct by_id *ids;      /* of all documents that have one, also of bad ones */
+    size_t n_ids, ids_capacity;
     struct er_ctl_rules *out;
     struct er_rule_limits limits;
     bool lines; /* one document per line, else one per array element */
@@ -64,6 +72,29 @@ static const char *place(const struct loader *loader, size_t line)
     return text.p != NULL ? text.p : loader->name;
 }
 
+static bool remember_id(struct loader *loader, struct er_str id, size_t line)
+{
+    if (!er_rule_id_valid(id)) {
+        return true;
+    }
+    if (loader->n_ids == loader->ids_capacity) {
+        size_t capacity = loader->ids_capacity == 0 ? 64 : loader->ids_capacity * 2;
+        struct by_id *more = realloc(loader->ids, capacity * sizeof *more);
+
+        if (more == NULL) {
+            return false;
+        }
+        loader->ids = more;
+        loader->ids_capacity = capacity;
+    }
+    id = er_arena_dup(loader->kept, id);
+    if (id.p == NULL) {
+        return false;
+    }
+    loader->ids[loader->n_ids++] = (struct by_id){ id, line };
+    return true;
+}
+
 static struct er_str string_member(const struct er_json *document, const char *name)
 {
     const struct er_json *member = er_json_member(document, er_str_of(name));
@@ -102,6 +133,10 @@ static void read_document(struct loader *loader, const struct er_json *document,
     er_ctl_problems(&problems, false, place(loader, line));
     er_ctl_problems(&warnings, true, place(loader, line));
     loader->out->errors += problems.total;
+    loader->out->warnings += warnings.total;
+    if (!remember_id(loader, code == ER_OK ? rule->id : id.n > 0 ? id : source.default_id, line)) {
+        out_of_memory(loader);
+    }
     if (code == ER_OK && !append(loader->out, rule, line)) {
         er_rule_unref(rule);
         code = ER_E_NOMEM;
@@ -196,48 +231,32 @@ static bool read_whole(struct loader *loader, struct er_str text)
     return true;
 }
 
-struct by_id {
-    const struct er_rule *rule;
-    size_t line;
-};
-
 static int compare_by_id(const void *a, const void *b)
 {
     const struct by_id *x = a, *y = b;
-    int order = er_str_cmp(x->rule->id, y->rule->id);
+    int order = er_str_cmp(x->id, y->id);
 
     return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
 static void report_same_ids(struct loader *loader)
 {
-    struct er_ctl_rules *rules = loader->out;
-    struct by_id *sorted = calloc(rules->n == 0 ? 1 : rules->n, sizeof *sorted);
+    struct by_id *sorted = loader->ids;
 
-    if (sorted == NULL) {
-        out_of_memory(loader);
-        return;
-    }
-    for (size_t i = 0; i < rules->n; i++) {
-        sorted[i] = (struct by_id){ rules->rules[i], rules->lines[i] };
-    }
-    qsort(sorted, rules->n, sizeof *sorted, compare_by_id);
-    for (size_t i = 1; i < rules->n; i++) {
-        const struct er_rule *rule = sorted[i].rule;
-
-        if (er_str_eq(sorted[i - 1].rule->id, rule->id)) {
+    qsort(sorted, loader->n_ids, sizeof *sorted, compare_by_id);
+    for (size_t i = 1; i < loader->n_ids; i++) {
+        if (er_str_eq(sorted[i - 1].id, sorted[i].id)) {
             char element[24] = "";
 
             if (!loader->lines) {
                 (void)snprintf(element, sizeof element, "/%zu", sorted[i].line);
             }
             er_ctl_error(ER_E_RULE_DUPLICATE_ID, "%s: %s/id: the id \"%.*s\" is also that of %s %zu; ids are unique",
-                         place(loader, sorted[i].line), element, ER_STR_ARG(rule->id), loader->lines ? "line" : "element",
+                         place(loader, sorted[i].line), element, ER_STR_ARG(sorted[i].id), loader->lines ? "line" : "element",
                          sorted[i - 1].line);
-            rules->errors++;
+            loader->out->errors++;
         }
     }
-    free(sorted);
 }
 
 enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out)
@@ -249,7 +268,10 @@ enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out)
 
     *out = (struct er_ctl_rules){ 0 };
     loader.arena = er_arena_new(0);
-    if (loader.arena == NULL) {
+    loader.kept = er_arena_new(0);
+    if (loader.arena == NULL || loader.kept == NULL) {
+        er_arena_free(loader.arena);
+        er_arena_free(loader.kept);
         out_of_memory(&loader);
         return ER_CTL_USAGE;
     }
@@ -260,9 +282,11 @@ enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out)
     } else if (!read_whole(&loader, er_buf_str(&text))) {
         read_lines(&loader, er_buf_str(&text));
     }
-    if (out->n > 0) {
+    if (loader.n_ids > 1) {
         report_same_ids(&loader);
     }
+    free(loader.ids);
+    er_arena_free(loader.kept);
     er_arena_free(loader.arena);
     er_buf_free(&text);
     return out->errors == 0 ? ER_CTL_OK : ER_CTL_USAGE;
@@ -336,7 +360,7 @@ static enum er_code fill(struct er_ruleset *set, const struct er_ctl_rules *rule
     return code;
 }
 
-struct er_ruleset *er_ctl_rules_set(const struct er_ctl_rules *rules)
+struct er_ruleset *er_ctl_rules_set(struct er_ctl_rules *rules)
 {
     struct er_ruleset_options options = er_ruleset_default_options();
     size_t limit = options.unindexed_rules;
@@ -352,6 +376,7 @@ struct er_ruleset *er_ctl_rules_set(const struct er_ctl_rules *rules)
     }
     if (code != ER_OK) {
         er_ctl_error(code, "%s", err.text);
+        rules->errors++;
         er_ruleset_free(set);
         return NULL;
     }
@@ -360,6 +385,7 @@ struct er_ruleset *er_ctl_rules_set(const struct er_ctl_rules *rules)
         (void)fprintf(stderr,
                       "warning[%s]: no index can serve %zu of the rules, a router accepts %zu; add a type or a longer literal\n",
                       er_code_name(ER_E_RULE_UNINDEXED), stats.unindexed, limit);
+        rules->warnings++;
     }
     return set;
 }

@@ -9,7 +9,7 @@ struct er_ctl_rules {
     struct er_rule **rules; /* one reference each, in the file's order */
     size_t *lines;          /* line of each, from 0; index in an array */
     size_t n, capacity;
-    size_t errors; /* that were printed */
+    size_t errors, warnings; /* that were printed */
 };
 
 /* Is the line only spaces, tabs and carriage returns? */
@@ -22,7 +22,7 @@ enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out);
 void er_ctl_rules_free(struct er_ctl_rules *rules);
 
 /* A rule set of these rules with the default options and no limit of rules without index (over the default limit: a warning).
- * Prints what fails. Returns owned, or NULL. */
-struct er_ruleset *er_ctl_rules_set(const struct er_ctl_rules *rules);
+ * Prints and counts what fails. Returns owned, or NULL. */
+struct er_ruleset *er_ctl_rules_set(struct er_ctl_rules *rules);
 
 #endif
