@@ -66,9 +66,11 @@ static void expect(struct rig *rig, int from, int to)
     rig_reader_init(rig, &reader, "sub.all", 0);
     rig_read_until(rig, &reader, (size_t)(to - from));
     for (size_t i = 0; i < reader.n; i++) {
+        char key[16];
         int number = -1;
 
-        assert_int_equal(sscanf(reader.messages[i]->key, "%d", &number), 1);
+        (void)snprintf(key, sizeof key, "%.*s", (int)reader.messages[i]->key_len, (const char *)reader.messages[i]->key);
+        assert_int_equal(sscanf(key, "%d", &number), 1);
         assert_in_range(number, from, to - 1);
         assert_false(seen[number]);
         seen[number] = true;
