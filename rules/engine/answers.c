@@ -80,6 +80,7 @@ static struct er_answer *fresh_answer(struct er_answers *answers, uint32_t test)
 
 static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
 {
+    __builtin_prefetch(&answers->side->tests[test]); /* read when the probing is through */
     if (!er_idlist_add(&answers->hits, test)) {
         answers->no_memory = true;
     }

@@ -125,6 +125,7 @@ static bool consider(struct er_matcher *matcher, uint32_t id)
 {
     uint32_t culprit = ER_NONE;
 
+    __builtin_prefetch(&matcher->side->terms[id]); /* read when the term is accepted */
     switch (verify(&matcher->answers, er_catalog_term(matcher->side->catalog, id), &culprit)) {
     case ER_TRUE:
         return collect(matcher, id, NULL);

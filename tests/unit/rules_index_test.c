@@ -1,0 +1,242 @@
+#include "tests/unit/engine_test.h"
+#include "rules/engine/idlist.h"
+#include "rules/engine/stable.h"
+#include "rules/engine/table.h"
+
+/* ---- table ---- */
+
+#define KEYS 2000u
+
+/* Tags that crowd together, so that runs form, wrap around and are shifted back. */
+static uint32_t crowded_tag(uint32_t key)
+{
+    return key % 3 == 0 ? 0xFFFFFFF0u + key % 16 : key % 97;
+}
+
+static bool in_table(const struct er_table *table, uint32_t key)
+{
+    uint32_t id;
+
+    for (size_t step = 0; (id = er_table_next(table, crowded_tag(key), &step)) != ER_NONE;) {
+        if (id == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void table_keeps_what_was_put(void **state)
+{
+    struct er_table table = { 0 };
+    bool *model = calloc(KEYS, sizeof *model);
+    unsigned seed = 3;
+
+    (void)state;
+    assert_false(in_table(&table, 1));
+    for (unsigned round = 0; round < 20000; round++) {
+        uint32_t key = (uint32_t)rand_r(&seed) % (round < 10000 ? KEYS : 50);
+
+        if (model[key]) {
+            er_table_remove(&table, crowded_tag(key), key);
+        } else {
+            assert_true(er_table_reserve(&table, 1));
+            er_table_add(&table, crowded_tag(key), key);
+        }
+        model[key] = !model[key];
+        if (round % 500 == 0) {
+            for (uint32_t k = 0; k < KEYS; k++) {
+                assert_int_equal(in_table(&table, k), model[k]);
+            }
+        }
+    }
+    free(model);
+    er_table_fini(&table);
+}
+
+/* ---- list and stable vector ---- */
+
+static void list_keeps_what_was_added(void **state)
+{
+    struct er_idlist list = { 0 };
+    unsigned seed = 5;
+    bool model[64] = { false };
+    uint32_t n = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 5000; round++) {
+        uint32_t id = (uint32_t)rand_r(&seed) % 64;
+
+        if (round / 1000 % 2 == 0 ? !model[id] : model[id]) {
+            if (model[id]) {
+                er_idlist_remove(&list, id);
+            } else {
+                assert_true(er_idlist_add(&list, id));
+            }
+            n += model[id] ? UINT32_MAX : 1;
+            model[id] = !model[id];
+        }
+        assert_int_equal(list.n, n);
+        for (uint32_t i = 0; i < list.n; i++) {
+            assert_true(model[er_idlist_ids(&list)[i]]);
+        }
+    }
+    er_idlist_fini(&list);
+}
+
+static void elements_do_not_move(void **state)
+{
+    struct er_stable v;
+    uint32_t *places[5000];
+
+    (void)state;
+    er_stable_init(&v, sizeof(uint32_t) * 3);
+    for (uint32_t i = 0; i < 5000; i++) {
+        assert_int_equal(er_stable_take(&v), i);
+        places[i] = er_stable_at(&v, i);
+        assert_int_equal(places[i][0] | places[i][1] | places[i][2], 0);
+        places[i][0] = places[i][2] = i;
+    }
+    for (uint32_t i = 0; i < 5000; i++) {
+        assert_ptr_equal(er_stable_at(&v, i), places[i]);
+        assert_int_equal(places[i][0], i);
+        assert_int_equal(places[i][2], i);
+    }
+    er_stable_give(&v, 7);
+    er_stable_give(&v, 4000);
+    assert_int_equal(v.n, 4998);
+    assert_int_equal(er_stable_take(&v), 4000);
+    assert_int_equal(er_stable_take(&v), 7);
+    assert_int_equal(er_stable_take(&v), 5000);
+    er_stable_fini(&v);
+}
+
+/* ---- the indexes, against looking at every rule ---- */
+
+#define RULES 200u
+
+struct form {
+    bool in_use, start, end, tail; /* tail: a regex engine's job, the literal then a class */
+    char literal[24];
+};
+
+static void random_word(char *out, size_t most, unsigned *seed)
+{
+    size_t n = (unsigned)rand_r(seed) % (most + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        out[i] = "aab"[rand_r(seed) % 3];
+    }
+    out[n] = '\0';
+}
+
+static void random_form(struct form *form, unsigned *seed)
+{
+    *form = (struct form){ .in_use = true, .start = rand_r(seed) % 2, .end = rand_r(seed) % 2, .tail = rand_r(seed) % 3 == 0 };
+    random_word(form->literal, 18, seed);
+    if (form->tail) {
+        form->end = false;
+    }
+}
+
+static bool form_accepts(const struct form *form, const char *value)
+{
+    size_t n = strlen(form->literal), all = strlen(value);
+
+    if (!form->in_use) {
+        return false;
+    }
+    for (size_t at = 0; at + n + form->tail <= all; at++) {
+        if ((!form->start || at == 0) && (!form->end || at + n == all) && memcmp(value + at, form->literal, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_form(struct er_ruleset *ruleset, uint64_t revision, unsigned id, const struct form *form)
+{
+    char document[200], name[16];
+
+    snprintf(name, sizeof name, "r%03u", id);
+    snprintf(document, sizeof document, "{\"id\":\"%s\",\"regex\":{\"%s\":\"%s%s%s\"}}", name, id % 2 == 0 ? "x" : "y.z",
+             form->start ? "^" : "", form->literal,
+             form->end    ? "$"
+             : form->tail ? "[ab]"
+                          : "");
+    change(ruleset, revision, form->in_use ? (const char *[]){ document, NULL } : NULL,
+           form->in_use ? NULL : (const char *[]){ name, NULL });
+}
+
+static void compare_all(struct er_matcher *matcher, const struct form *forms, const char *x, const char *yz)
+{
+    char event[200];
+    struct er_record record;
+    struct er_match match;
+    struct er_err err;
+    const struct er_str *ids;
+    size_t n, k = 0;
+
+    snprintf(event, sizeof event, "{\"x\":\"%s\",\"y\":[{\"z\":\"%s\"}]}", x, yz);
+    record = record_of(event);
+    er_matcher_pin(matcher);
+    assert_int_equal(er_matcher_match(matcher, &record, &match, &err), ER_OK);
+    ids = er_matcher_matched_ids(matcher, &n);
+    for (unsigned id = 0; id < RULES; id++) {
+        if (form_accepts(&forms[id], id % 2 == 0 ? x : yz)) {
+            char name[16];
+
+            snprintf(name, sizeof name, "r%03u", id);
+            if (k == n || !er_str_eq(ids[k], er_str_of(name))) {
+                fail_msg("%s (%s) is missing for %s", name, forms[id].literal, event);
+            }
+            k++;
+        }
+    }
+    assert_int_equal(k, n);
+    er_matcher_unpin(matcher);
+}
+
+/* Few letters, many overlaps; rules come and go, so entries, lengths and filters do too. */
+static void indexes_find_what_a_search_finds(void **state)
+{
+    struct er_ruleset_options options = er_ruleset_default_options();
+    struct form *forms = calloc(RULES, sizeof *forms);
+    struct er_ruleset *ruleset;
+    struct er_matcher *matcher;
+    unsigned seed = 11;
+
+    (void)state;
+    options.unindexed_rules = (size_t)-1;
+    ruleset = ruleset_with(&options);
+    matcher = matcher_new(ruleset);
+    for (unsigned round = 0; round < 3000; round++) {
+        unsigned id = (unsigned)rand_r(&seed) % RULES;
+        bool growing = round / 400 % 2 == 0;
+        char x[64], yz[64];
+
+        if (forms[id].in_use && (!growing || rand_r(&seed) % 4 == 0)) {
+            forms[id].in_use = false;
+        } else if (growing) {
+            random_form(&forms[id], &seed);
+        }
+        put_form(ruleset, round + 1, id, &forms[id]);
+        random_word(x, round % 2 == 0 ? 40 : 10, &seed);
+        random_word(yz, 25, &seed);
+        compare_all(matcher, forms, x, yz);
+    }
+    free(forms);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_keeps_what_was_put),
+        cmocka_unit_test(list_keeps_what_was_added),
+        cmocka_unit_test(elements_do_not_move),
+        cmocka_unit_test(indexes_find_what_a_search_finds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
