@@ -112,27 +112,28 @@ static void elements_do_not_move(void **state)
 
 /* ---- the indexes, against looking at every rule ---- */
 
-#define RULES 200u
+#define RULES 800u
 
 struct form {
     bool in_use, start, end, tail; /* tail: a regex engine's job, the literal then a class */
     char literal[24];
 };
 
-static void random_word(char *out, size_t most, unsigned *seed)
+/* Few letters make overlaps, more letters make many different grams. */
+static void random_word(char *out, size_t most, bool few, unsigned *seed)
 {
     size_t n = (unsigned)rand_r(seed) % (most + 1);
 
     for (size_t i = 0; i < n; i++) {
-        out[i] = "aab"[rand_r(seed) % 3];
+        out[i] = few ? "aab"[rand_r(seed) % 3] : "abcdefgh"[rand_r(seed) % 8];
     }
     out[n] = '\0';
 }
 
-static void random_form(struct form *form, unsigned *seed)
+static void random_form(struct form *form, bool few, unsigned *seed)
 {
     *form = (struct form){ .in_use = true, .start = rand_r(seed) % 2, .end = rand_r(seed) % 2, .tail = rand_r(seed) % 3 == 0 };
-    random_word(form->literal, 18, seed);
+    random_word(form->literal, 18, few, seed);
     if (form->tail) {
         form->end = false;
     }
@@ -161,7 +162,7 @@ static void put_form(struct er_ruleset *ruleset, uint64_t revision, unsigned id,
     snprintf(document, sizeof document, "{\"id\":\"%s\",\"regex\":{\"%s\":\"%s%s%s\"}}", name, id % 2 == 0 ? "x" : "y.z",
              form->start ? "^" : "", form->literal,
              form->end    ? "$"
-             : form->tail ? "[ab]"
+             : form->tail ? "[a-h]"
                           : "");
     change(ruleset, revision, form->in_use ? (const char *[]){ document, NULL } : NULL,
            form->in_use ? NULL : (const char *[]){ name, NULL });
@@ -187,7 +188,7 @@ static void compare_all(struct er_matcher *matcher, const struct form *forms, co
 
             snprintf(name, sizeof name, "r%03u", id);
             if (k == n || !er_str_eq(ids[k], er_str_of(name))) {
-                fail_msg("%s (%s) is missing for %s", name, forms[id].literal, event);
+                fail_msg("%s (literal %s) is missing for %s", name, forms[id].literal, event);
             }
             k++;
         }
@@ -196,7 +197,24 @@ static void compare_all(struct er_matcher *matcher, const struct form *forms, co
     er_matcher_unpin(matcher);
 }
 
-/* Few letters, many overlaps; rules come and go, so entries, lengths and filters do too. */
+/* Any word, or one around a literal that some rule asks for. */
+static void random_value(char *out, const struct form *forms, bool few, unsigned *seed)
+{
+    const struct form *form = &forms[(unsigned)rand_r(seed) % (RULES / 2) * 2 + !few];
+
+    random_word(out, 12, few, seed);
+    if (rand_r(seed) % 2 == 0) {
+        if (form->start) {
+            out[0] = '\0';
+        }
+        strcat(out, form->literal);
+        if (!form->end) {
+            random_word(out + strlen(out), 12, few, seed);
+        }
+    }
+}
+
+/* Rules come and go, so entries, lengths and filters do too. */
 static void indexes_find_what_a_search_finds(void **state)
 {
     struct er_ruleset_options options = er_ruleset_default_options();
@@ -209,19 +227,19 @@ static void indexes_find_what_a_search_finds(void **state)
     options.unindexed_rules = (size_t)-1;
     ruleset = ruleset_with(&options);
     matcher = matcher_new(ruleset);
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < 6000; round++) {
         unsigned id = (unsigned)rand_r(&seed) % RULES;
-        bool growing = round / 400 % 2 == 0;
+        bool growing = round / 1500 % 2 == 0;
         char x[64], yz[64];
 
         if (forms[id].in_use && (!growing || rand_r(&seed) % 4 == 0)) {
             forms[id].in_use = false;
         } else if (growing) {
-            random_form(&forms[id], &seed);
+            random_form(&forms[id], id % 2 == 0, &seed);
         }
         put_form(ruleset, round + 1, id, &forms[id]);
-        random_word(x, round % 2 == 0 ? 40 : 10, &seed);
-        random_word(yz, 25, &seed);
+        random_value(x, forms, true, &seed);
+        random_value(yz, forms, false, &seed);
         compare_all(matcher, forms, x, yz);
     }
     free(forms);
