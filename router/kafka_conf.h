@@ -22,13 +22,13 @@ enum er_kafka_client { ER_KAFKA_CONSUMER, ER_KAFKA_PRODUCER, ER_KAFKA_ADMIN };
 /* The opaque pointer of every librdkafka handle that the router makes: its log lines and whoever owns the handle. Must outlive the
  * handle. Zero it, set log, name and owner. */
 struct er_kafka_handle {
-    struct er_log *log;      /* may be NULL */
-    const char *name;        /* static or outliving: "consumer", "producer", "topics" */
-    unsigned worker;         /* for the log line */
-    void *owner;             /* for callbacks of the module that made the handle */
-    atomic_ullong window_ms; /* log limiter: start of the present window */
-    atomic_uint lines;       /* written in it */
-    atomic_uint suppressed;  /* and not written */
+    struct er_log *_Atomic log; /* may be NULL; taken away when the handle outlives its owner */
+    const char *name;           /* static or outliving: "consumer", "producer", "topics" */
+    unsigned worker;            /* for the log line */
+    void *owner;                /* for callbacks of the module that made the handle */
+    atomic_ullong window_ms;    /* log limiter: start of the present window */
+    atomic_uint lines;          /* written in it */
+    atomic_uint suppressed;     /* and not written */
 };
 
 /* Configuration of one client of one worker, with log callback and opaque set; callbacks and events are the caller's.
