@@ -281,7 +281,7 @@ static void lists_have_pages_and_filters(void **state)
             "%s{\"id\":\"s%03d\",\"subscriber\":\"u%d\",\"types\":[\"%s\"],\"labels\":{\"n\":\"%d\"},\"description\":\"Rule %d\"}",
             i > 0 ? "," : "", i, i % 2, i % 2 == 0 ? "even.*" : "odd", i % 3, i);
     }
-    er_buf_add(&body, ER_STR("]"));
+    er_buf_add(&body, (struct er_str){ "]", 2 }); /* with its NUL */
     assert_int_equal(ask(f, "PUT /v1/subscriptions", body.p), 200);
     er_buf_free(&body);
     do {

@@ -554,7 +554,7 @@ static void test_files_that_are_no_configuration(void **state)
 static void test_details_of_the_format(void **state)
 {
     struct fixture *f = *state;
-    char long_value[9000];
+    char long_value[9000] = "";
 
     assert_int_equal(load(f, "\xEF\xBB\xBF[router]\r\n  group = a=b;c # d ; e\r\n\n# x\n; y\n[ log ]\n"), ER_E_CONFIG_UNKNOWN_KEY);
     assert_has(f->text, ":6: error[E701]: unknown section [ log ]");
@@ -567,7 +567,7 @@ static void test_details_of_the_format(void **state)
     assert_int_equal(load(f, "[kafka]\nmetadata.broker.list = h:1\n"), ER_OK);
     assert_int_equal(f->config->kafka.n, 1);
     (void)snprintf(long_value, sizeof long_value, "[kafka]\nssl.certificate.pem = ");
-    memset(long_value + strlen(long_value), 'x', 8000);
+    memset(long_value + strlen(long_value), 'x', 8000); /* the rest is zero */
     assert_int_equal(load(f, long_value), ER_OK);
     assert_int_equal(strlen(f->config->kafka.items[0].value), 8000);
 }
