@@ -1,4 +1,14 @@
-/* The scalar values of one event that live rules read, by path node; reused from event to event. */
+/* The values of one event that live rules read, by path node; reused from event to event.
+ *
+ * DESIGN  every value at a live node is a field, in the order of the text: scalars, nulls, objects, and one mark for an array without
+ * elements (nested arrays are flattened first). Arrays are looked through: their elements stand where the array stands. `parent` says in
+ * which object a value stands, so "the same element of an array" is "the same parent"; the values of one node with one parent are
+ * neighbours in the node's list, which is in ascending order, and so are the parents along it.
+ *
+ *     {"items": [{"sku": "A"}, {"sku": "B"}], "tags": []}      with the paths items.sku and tags live
+ *
+ *     0: items OBJECT   1: items.sku "A" parent 0   2: items OBJECT   3: items.sku "B" parent 2   4: tags NONE
+ */
 #ifndef ER_RULES_ENGINE_FIELDS_H
 #define ER_RULES_ENGINE_FIELDS_H
 
@@ -7,12 +17,20 @@
 #include "rules/engine/grow.h"
 #include "rules/engine/hash.h"
 
-enum er_field_kind { ER_FIELD_STRING, ER_FIELD_NUMBER, ER_FIELD_BOOL };
+enum er_field_kind {
+    ER_FIELD_STRING,
+    ER_FIELD_NUMBER,
+    ER_FIELD_BOOL,
+    ER_FIELD_NULL,
+    ER_FIELD_OBJECT,
+    ER_FIELD_NONE /* an array without elements: the node is present and has no value */
+};
 
 struct er_field {
-    struct er_str text; /* decoded characters, or the literal */
+    struct er_str text; /* decoded characters, or the literal; an object's and a mark's is empty */
     uint32_t node;
-    uint32_t next; /* another value of the node, or ER_NONE */
+    uint32_t next;   /* the next value of the node, or ER_NONE */
+    uint32_t parent; /* the field of the object that it stands in, or ER_NONE: the event itself, the envelope */
     uint8_t kind;
     bool in_array; /* an array stands somewhere above it */
     bool dead;     /* replaced by a later duplicate key */
@@ -31,6 +49,7 @@ struct er_fields {
     struct er_field_head *heads; /* per node */
     uint32_t heads_capacity;
     uint32_t stamp;
+    bool structured; /* an array stands at a live node that has live children: which element a value stands in matters */
 };
 
 void er_fields_fini(struct er_fields *fields);

@@ -5,6 +5,7 @@
 #include "rules/base/json.h"
 #include "rules/base/json_write.h"
 #include "rules/language/path.h"
+#include "rules/language/pattern.h"
 #include "rules/language/problem.h"
 #include "rules/language/regex.h"
 
@@ -40,6 +41,7 @@ struct er_rule {
     size_t n_types;
     const struct er_rule_regex *regexes; /* ANDed; sorted by path text */
     size_t n_regexes;
+    const struct er_pattern *pattern; /* NULL: none */
     const struct er_label *labels; /* sorted by key */
     size_t n_labels;
 };
