@@ -32,7 +32,7 @@ static const struct setting defaults[] = {
     { "queued.max.messages.kbytes", "32768", FOR_CONSUMER, 0 },
     { "fetch.queue.backoff.ms", "5", FOR_CONSUMER, 0x02020000 },
     { "fetch.error.backoff.ms", "100", FOR_CONSUMER, 0 },
-    { "linger.ms", "5", FOR_PRODUCER, 0 },
+    { "linger.ms", "25", FOR_PRODUCER, 0 },
     { "batch.size", "1000000", FOR_PRODUCER, 0 },
     { "batch.num.messages", "10000", FOR_PRODUCER, 0 },
     { "compression.codec", "lz4", FOR_PRODUCER, 0 },

@@ -4,6 +4,7 @@
 #include "router/worker_internal.h"
 
 #define SWEEP_NS (300 * ER_S_NS)
+#define DRAIN_WAIT_NS (1 * ER_MS_NS)
 
 struct er_worker_limits er_worker_default_limits(void)
 {
@@ -16,6 +17,8 @@ struct er_worker_limits er_worker_default_limits(void)
         .topic_bytes = (size_t)32 << 20,
         .idle_wait_ns = 100 * ER_MS_NS,
         .busy_wait_ns = 5 * ER_MS_NS,
+        .hurry_ns = 5 * ER_MS_NS,
+        .hurry_gap_ns = 5 * ER_MS_NS,
         .pin_ns = 5 * ER_MS_NS,
         .revoke_ns = 10 * ER_S_NS,
         .commit_ns = 5 * ER_S_NS,
@@ -216,6 +219,22 @@ static void poll_source(struct er_worker *w, bool progress)
     }
 }
 
+/* Copies linger in the sink so that batches grow while there is more to come. When the source gave all it had there is nothing to wait
+ * for: they are sent now, and the next records are read when they are reported. So an event of a trickle goes out at once, batches
+ * grow with the rate by themselves, and there is one round of requests at a time. A destination that does not answer costs the others
+ * no more than hurry_gap_ns. */
+static void hurry_when_dry(struct er_worker *w)
+{
+    bool dry = w->batch_at >= w->batch_n && w->batch_n < w->o.limits.batch;
+
+    if (w->o.limits.hurry_ns == 0 || !dry || !(w->fresh || w->unsettled) || (w->unsettled && w->now < w->hurry_at)) {
+        return;
+    }
+    w->fresh = false;
+    w->unsettled = !w->o.sink.ops->hurry(w->o.sink.ctx, w->unsettled ? 0 : w->o.limits.hurry_ns);
+    w->hurry_at = w->now + w->o.limits.hurry_gap_ns;
+}
+
 static void serve_timers(struct er_worker *w)
 {
     er_worker_sweep_detached(w);
@@ -243,11 +262,12 @@ enum er_worker_state er_worker_step(struct er_worker *w)
         serve_stop(w);
     }
     if (w->state == ER_WORKER_STOPPING || w->event.kind != ER_REBALANCE_NONE) {
-        w->o.sink.ops->hurry(w->o.sink.ctx);
+        (void)w->o.sink.ops->hurry(w->o.sink.ctx, DRAIN_WAIT_NS);
     }
     if (w->state != ER_WORKER_STOPPED && !er_worker_route(w)) {
         poll_source(w, progress);
         er_worker_route(w);
+        hurry_when_dry(w);
     }
     show(w);
     return w->state;
