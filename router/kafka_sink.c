@@ -23,9 +23,9 @@ struct er_kafka_sink {
     const struct er_config *config;
     struct er_log *log;
     struct er_kafka_handle handle;
-    rd_kafka_t *rk;                /* NULL: could not be made yet */
-    struct er_sink_report *ready;  /* reports that librdkafka gave and the worker has not taken; room for all outstanding ones */
-    size_t ready_at, ready_n;      /* taken, given */
+    rd_kafka_t *rk;               /* NULL: could not be made yet */
+    struct er_sink_report *ready; /* reports that librdkafka gave and the worker has not taken; room for all outstanding ones */
+    size_t ready_at, ready_n;     /* taken, given */
     size_t ready_capacity;
     struct er_sink_topic *topics;
     size_t n_topics;

@@ -219,15 +219,21 @@ static void poll_source(struct er_worker *w, bool progress)
     }
 }
 
-/* Copies linger in the sink so that batches grow while there is more to come. When the source gave all it had there is nothing to wait
- * for: they are sent now, and the next records are read when they are reported. So an event of a trickle goes out at once, batches
- * grow with the rate by themselves, and there is one round of requests at a time. A destination that does not answer costs the others
- * no more than hurry_gap_ns. */
+/* Nothing more to read now: the source gave all it had, or there is no room for more. */
+static bool has_run_dry(const struct er_worker *w)
+{
+    return er_worker_window_full(w) || (w->batch_at >= w->batch_n && w->batch_n < w->o.limits.batch);
+}
+
+/* Copies linger in the sink so that batches grow while there is more to read. When there is not, nothing is gained by waiting: they are
+ * sent now, and what arrives meanwhile goes with the next round. So an event of a trickle leaves at once, batches grow with the rate by
+ * themselves, and one round of requests is under way at a time. A destination that does not answer costs the others hurry_gap_ns. */
 static void hurry_when_dry(struct er_worker *w)
 {
-    bool dry = w->batch_at >= w->batch_n && w->batch_n < w->o.limits.batch;
+    bool wanted = w->o.limits.hurry_ns > 0 && w->state == ER_WORKER_RUNNING && w->event.kind == ER_REBALANCE_NONE;
 
-    if (w->o.limits.hurry_ns == 0 || !dry || !(w->fresh || w->unsettled) || (w->unsettled && w->now < w->hurry_at)) {
+    w->unsettled = w->unsettled && w->pool.taken > 0;
+    if (!wanted || w->pool.taken == 0 || !(w->fresh || w->unsettled) || (w->unsettled && w->now < w->hurry_at) || !has_run_dry(w)) {
         return;
     }
     w->fresh = false;

@@ -224,7 +224,8 @@ static void copy_one(rd_kafka_t *producer, rd_kafka_topic_t *to, const rd_kafka_
 
 static int copy(char **arguments)
 {
-    rd_kafka_t *consumer = client(RD_KAFKA_CONSUMER, arguments[0], false), *producer = client(RD_KAFKA_PRODUCER, arguments[0], false);
+    rd_kafka_t *consumer = client(RD_KAFKA_CONSUMER, arguments[0], false),
+               *producer = client(RD_KAFKA_PRODUCER, arguments[0], false);
     rd_kafka_topic_t *to = rd_kafka_topic_new(producer, arguments[2], NULL);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     int64_t count = atoll(arguments[3]), read = 0, delivered = 0;
