@@ -6,7 +6,8 @@
 A command is one shell line. Its cases are read from what it prints: TAP (`ok`, `not ok`, `# SKIP reason`; cmocka is told to speak it),
 or pytest's lines; a program that prints neither is one case, judged by its exit code. A program that fails without naming a failed
 case (a crash, a sanitizer report, a time-out) counts as one failed case more. Suites marked `NAME:serial` run one command at a time,
-others on all cores. In CI (CI=true) a case that was skipped because something is not installed counts as failed.
+after all others; those run together, two commands per core (many wait for timers of a mock cluster), the longest first. In CI (CI=true) a
+case that was skipped because something is not installed counts as failed.
 
 Logs go to DIR/SUITE/PROGRAM.log, the counts to DIR/summary.tsv, durations to DIR/times.tsv. The last line is `N passed, N failed`; exit 1 if any failed.
 """
