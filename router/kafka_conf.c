@@ -33,7 +33,7 @@ static const struct setting defaults[] = {
     { "fetch.queue.backoff.ms", "5", FOR_CONSUMER, 0x02020000 },
     { "fetch.error.backoff.ms", "100", FOR_CONSUMER, 0 },
     /* only while there is more to read; then the worker hurries the producer (er_worker_limits.hurry_ns) */
-    { "linger.ms", "25", FOR_PRODUCER, 0 },
+    { "linger.ms", "100", FOR_PRODUCER, 0 },
     { "batch.size", "1000000", FOR_PRODUCER, 0 },
     { "batch.num.messages", "10000", FOR_PRODUCER, 0 },
     { "compression.codec", "lz4", FOR_PRODUCER, 0 },

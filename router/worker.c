@@ -5,6 +5,7 @@
 
 #define SWEEP_NS (300 * ER_S_NS)
 #define DRAIN_WAIT_NS (1 * ER_MS_NS)
+#define HURRY_GAPS 4
 
 struct er_worker_limits er_worker_default_limits(void)
 {
@@ -14,7 +15,8 @@ struct er_worker_limits er_worker_default_limits(void)
         .window_bytes = (size_t)64 << 20,
         .window_copies = 200000,
         .topic_messages = 50000,
-        .topic_bytes = (size_t)32 << 20,
+        /* four batches (batch.size): librdkafka 2.0.2 spins while five requests of a partition are under way and a sixth is ready */
+        .topic_bytes = 4000000,
         .idle_wait_ns = 100 * ER_MS_NS,
         .busy_wait_ns = 5 * ER_MS_NS,
         .hurry_ns = 5 * ER_MS_NS,
@@ -225,20 +227,35 @@ static bool has_run_dry(const struct er_worker *w)
     return er_worker_window_full(w) || (w->batch_at >= w->batch_n && w->batch_n < w->o.limits.batch);
 }
 
+/* A slow broker gets fewer and bigger requests. */
+static int64_t next_gap(const struct er_worker *w)
+{
+    int64_t gap = w->o.limits.hurry_gap_ns;
+
+    if (!w->unsettled) {
+        return gap;
+    }
+    return w->hurry_gap < HURRY_GAPS * gap ? 2 * w->hurry_gap : w->hurry_gap;
+}
+
 /* Copies linger in the sink so that batches grow while there is more to read. When there is not, nothing is gained by waiting: they are
  * sent now, and what arrives meanwhile goes with the next round. So an event of a trickle leaves at once, batches grow with the rate by
- * themselves, and one round of requests is under way at a time. A destination that does not answer costs the others hurry_gap_ns. */
+ * themselves, and one round of requests is under way at a time. A destination that does not answer costs the others
+ * HURRY_GAPS * hurry_gap_ns at most. */
 static void hurry_when_dry(struct er_worker *w)
 {
     bool wanted = w->o.limits.hurry_ns > 0 && w->state == ER_WORKER_RUNNING && w->event.kind == ER_REBALANCE_NONE;
+    bool settled;
 
     w->unsettled = w->unsettled && w->pool.taken > 0;
     if (!wanted || w->pool.taken == 0 || !(w->fresh || w->unsettled) || (w->unsettled && w->now < w->hurry_at) || !has_run_dry(w)) {
         return;
     }
     w->fresh = false;
-    w->unsettled = !w->o.sink.ops->hurry(w->o.sink.ctx, w->unsettled ? 0 : w->o.limits.hurry_ns);
-    w->hurry_at = w->now + w->o.limits.hurry_gap_ns;
+    settled = w->o.sink.ops->hurry(w->o.sink.ctx, w->unsettled ? 0 : w->o.limits.hurry_ns);
+    w->hurry_gap = next_gap(w);
+    w->unsettled = !settled;
+    w->hurry_at = w->now + w->hurry_gap;
 }
 
 static void serve_timers(struct er_worker *w)

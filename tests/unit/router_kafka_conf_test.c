@@ -145,7 +145,7 @@ static void test_lingering(void **state)
 
     (void)state;
     assert_false(er_kafka_user_lingers(config));
-    expect_setting(config, ER_KAFKA_PRODUCER, "linger.ms", "25");
+    expect_setting(config, ER_KAFKA_PRODUCER, "linger.ms", "100");
     er_config_free(config);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         config = LOAD(settings[i]);
