@@ -11,6 +11,7 @@ SYSCONFDIR ?= /etc
 VERSION := 0.1.0
 CC ?= cc
 PYTHON ?= /usr/bin/python3
+comma := ,
 PKGS := rdkafka libpcre2-8 sqlite3 libevent inih libxxhash libcurl
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-qual -Wformat=2 -Wstrict-prototypes \
@@ -50,6 +51,12 @@ endif
 ifneq ($(WERROR),)
 WARN += -Werror
 endif
+# What eventrouterd takes its memory from: mimalloc, jemalloc or libc (docs/adr/0006). The tools that watch memory need libc's.
+ALLOCATOR ?= $(if $(filter release,$(MODE)),mimalloc,libc)
+ifeq ($(filter $(ALLOCATOR),mimalloc jemalloc libc),)
+$(error ALLOCATOR is mimalloc, jemalloc or libc, not "$(ALLOCATOR)")
+endif
+ALLOCATOR_LIBS := $(if $(filter-out libc,$(ALLOCATOR)),-Wl$(comma)--push-state$(comma)--no-as-needed -l$(ALLOCATOR) -Wl$(comma)--pop-state)
 # Asked when first needed (make demo may have to install pkg-config), then kept.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -lpthread)$(PKG_LIBS)
@@ -81,7 +88,7 @@ $(BUILD)/%.a:
 
 $(BUILD)/eventrouterd: $(call objs,router/main.c) $(BUILD)/librouter.a $(BUILD)/libadmin.a $(BUILD)/librules.a
 	@$(if $(V),,echo "LD $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR_LIBS) $(PKG_LIBS)
 $(BUILD)/eventrouterctl: $(call objs,$(CTL_SRC)) $(BUILD)/librules.a
 	@$(if $(V),,echo "LD $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -242,7 +249,7 @@ clean: ## removes build/ (the Kafka jars stay in ~/.m2)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
-	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS='
+	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS='
 
 .PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-pipeline \
         format format-check tidy cppcheck layers lint docs-check install dist clean help

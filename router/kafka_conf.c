@@ -32,7 +32,8 @@ static const struct setting defaults[] = {
     { "queued.max.messages.kbytes", "32768", FOR_CONSUMER, 0 },
     { "fetch.queue.backoff.ms", "5", FOR_CONSUMER, 0x02020000 },
     { "fetch.error.backoff.ms", "100", FOR_CONSUMER, 0 },
-    { "linger.ms", "5", FOR_PRODUCER, 0 },
+    /* only while there is more to read; then the worker hurries the producer (er_worker_limits.hurry_ns) */
+    { "linger.ms", "100", FOR_PRODUCER, 0 },
     { "batch.size", "1000000", FOR_PRODUCER, 0 },
     { "batch.num.messages", "10000", FOR_PRODUCER, 0 },
     { "compression.codec", "lz4", FOR_PRODUCER, 0 },
@@ -134,6 +135,17 @@ static bool user_sets(const struct er_properties *properties, const char *name)
 {
     for (size_t i = 0; i < properties->n; i++) {
         if (strcmp(properties->items[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool er_kafka_user_lingers(const struct er_config *config)
+{
+    static const char *const names[] = { "linger.ms", "queue.buffering.max.ms" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (user_sets(&config->kafka, names[i]) || user_sets(&config->producer, names[i]))
             return true;
     }
     return false;

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "router/clock.h"
 #include "router/kafka_conf.h"
 #include "router/partition.h"
 
@@ -22,13 +23,15 @@ struct er_kafka_sink {
     const struct er_config *config;
     struct er_log *log;
     struct er_kafka_handle handle;
-    rd_kafka_t *rk; /* NULL: could not be made yet */
-    rd_kafka_queue_t *reports;
-    rd_kafka_event_t *event; /* being read */
+    rd_kafka_t *rk;               /* NULL: could not be made yet */
+    struct er_sink_report *ready; /* reports that librdkafka gave and the worker has not taken; room for all outstanding ones */
+    size_t ready_at, ready_n;     /* taken, given */
+    size_t ready_capacity;
     struct er_sink_topic *topics;
     size_t n_topics;
     size_t dead_topics;
     size_t outstanding; /* accepted and not reported */
+    bool fatal;         /* a report said so */
     bool replace;       /* as soon as nothing is outstanding */
     atomic_ullong replaced;
 };
@@ -101,15 +104,51 @@ static void close_producer(struct er_kafka_sink *sink)
 {
     for (struct er_sink_topic *topic = sink->topics; topic != NULL; topic = topic->next)
         detach(topic);
-    if (sink->event != NULL)
-        rd_kafka_event_destroy(sink->event);
-    if (sink->reports != NULL)
-        rd_kafka_queue_destroy(sink->reports);
     if (sink->rk != NULL)
         rd_kafka_destroy(sink->rk);
-    sink->event = NULL;
-    sink->reports = NULL;
     sink->rk = NULL;
+}
+
+static void note_doubtful(struct er_kafka_sink *sink, const char *name)
+{
+    for (struct er_sink_topic *topic = sink->topics; topic != NULL; topic = topic->next)
+        topic->doubtful |= strcmp(topic->name, name) == 0;
+}
+
+/* Called by rd_kafka_poll and rd_kafka_flush, on the worker's thread. */
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    struct er_kafka_sink *sink = ((struct er_kafka_handle *)opaque)->owner;
+    struct er_sink_report *report = &sink->ready[sink->ready_n++];
+
+    (void)rk;
+    sink->outstanding--;
+    report->ticket = message->_private;
+    report->result = result_of(message->err);
+    report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
+    sink->fatal |= message->err == RD_KAFKA_RESP_ERR__FATAL;
+    if (report->result == ER_SINK_MISSING || report->result == ER_SINK_REFUSED)
+        note_doubtful(sink, rd_kafka_topic_name(message->rkt));
+    /* it was sent once already: perhaps it was written */
+    if (report->result == ER_SINK_RECALLED && rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+        report->result = ER_SINK_RETRY;
+}
+
+/* Room for the report of one record more: on_report cannot fail. */
+static bool reserve_report(struct er_kafka_sink *sink)
+{
+    size_t capacity = sink->ready_capacity;
+    struct er_sink_report *ready;
+
+    if (sink->ready_n + sink->outstanding < capacity)
+        return true;
+    capacity = capacity == 0 ? 1024 : capacity * 2;
+    ready = realloc(sink->ready, capacity * sizeof *ready);
+    if (ready == NULL)
+        return false;
+    sink->ready = ready;
+    sink->ready_capacity = capacity;
+    return true;
 }
 
 static enum er_code open_producer(struct er_kafka_sink *sink, struct er_err *err)
@@ -120,13 +159,14 @@ static enum er_code open_producer(struct er_kafka_sink *sink, struct er_err *err
 
     if (code != ER_OK)
         return code;
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
+    /* Callbacks instead of events: rd_kafka_flush then takes the reports itself and returns as soon as nothing is outstanding. */
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     sink->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (sink->rk == NULL) {
         rd_kafka_conf_destroy(conf);
         return er_err_set(err, ER_E_KAFKA, "producer cannot be made: %s", text);
     }
-    sink->reports = rd_kafka_queue_get_main(sink->rk);
+    sink->fatal = false;
     sink->replace = false;
     sink->dead_topics = 0;
     for (struct er_sink_topic *topic = sink->topics; topic != NULL; topic = topic->next)
@@ -290,73 +330,51 @@ static enum er_sink_result produce(void *ctx, struct er_sink_topic *topic, const
         return ER_SINK_FULL;
     if (topic->rkt == NULL)
         attach(sink, topic);
-    if (topic->rkt == NULL)
+    if (topic->rkt == NULL || !reserve_report(sink))
         return ER_SINK_FULL;
     if (topic->doubtful)
         look_again(sink, topic);
     return enqueue(sink, topic, record, ticket, text);
 }
 
-static void note_doubtful(struct er_kafka_sink *sink, const char *name)
+/* Takes what librdkafka has to tell, waiting up to wait_ms for all that is outstanding; what lingers is sent meanwhile. */
+static void serve(struct er_kafka_sink *sink, int wait_ms)
 {
-    for (struct er_sink_topic *topic = sink->topics; topic != NULL; topic = topic->next)
-        topic->doubtful |= strcmp(topic->name, name) == 0;
-}
-
-static const rd_kafka_message_t *next_message(struct er_kafka_sink *sink)
-{
-    const rd_kafka_message_t *message;
-
-    for (;;) {
-        if (sink->event == NULL)
-            sink->event = rd_kafka_queue_poll(sink->reports, 0);
-        if (sink->event == NULL)
-            return NULL;
-        message = rd_kafka_event_type(sink->event) == RD_KAFKA_EVENT_DR ? rd_kafka_event_message_next(sink->event) : NULL;
-        if (message != NULL)
-            return message;
-        rd_kafka_event_destroy(sink->event);
-        sink->event = NULL;
-    }
+    if (wait_ms > 0)
+        (void)rd_kafka_flush(sink->rk, wait_ms);
+    else
+        (void)rd_kafka_poll(sink->rk, 0);
+    if (sink->fatal || (!sink->replace && sink->outstanding > 0 && sink->ready_at == sink->ready_n &&
+                        rd_kafka_fatal_error(sink->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR))
+        note_fatal(sink);
+    sink->fatal = false;
 }
 
 static size_t poll_reports(void *ctx, struct er_sink_report *reports, size_t max)
 {
     struct er_kafka_sink *sink = ctx;
-    size_t n = 0;
+    size_t n;
 
-    while (n < max && sink->rk != NULL) {
-        const rd_kafka_message_t *message = next_message(sink);
-        struct er_sink_report *report = &reports[n];
-
-        if (message == NULL)
-            break;
-        report->ticket = message->_private;
-        report->result = result_of(message->err);
-        report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
-        if (message->err == RD_KAFKA_RESP_ERR__FATAL)
-            note_fatal(sink);
-        if (report->result == ER_SINK_MISSING || report->result == ER_SINK_REFUSED)
-            note_doubtful(sink, rd_kafka_topic_name(message->rkt));
-        /* it was sent once already: perhaps it was written */
-        if (report->result == ER_SINK_RECALLED && rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
-            report->result = ER_SINK_RETRY;
-        sink->outstanding--;
-        n++;
+    if (sink->ready_at == sink->ready_n) {
+        sink->ready_at = sink->ready_n = 0;
+        if (sink->rk != NULL)
+            serve(sink, 0);
     }
-    if (n == 0 && sink->rk != NULL && !sink->replace && sink->outstanding > 0 &&
-        rd_kafka_fatal_error(sink->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        note_fatal(sink);
+    n = sink->ready_n - sink->ready_at;
+    n = n < max ? n : max;
+    if (n > 0)
+        memcpy(reports, sink->ready + sink->ready_at, n * sizeof *reports);
+    sink->ready_at += n;
     return n;
 }
 
-static void hurry(void *ctx)
+static bool hurry(void *ctx, int64_t wait_ns)
 {
     struct er_kafka_sink *sink = ctx;
 
-    /* wakes the broker threads, which take linger.ms for 0 meanwhile */
     if (sink->rk != NULL && sink->outstanding > 0)
-        (void)rd_kafka_flush(sink->rk, 1);
+        serve(sink, wait_ns < ER_MS_NS ? 1 : (int)(wait_ns / ER_MS_NS));
+    return sink->outstanding == 0;
 }
 
 static void recall(void *ctx)
@@ -422,6 +440,7 @@ void er_kafka_sink_free(struct er_kafka_sink *sink)
     close_producer(sink);
     while (sink->topics != NULL)
         close_topic(sink, sink->topics);
+    free(sink->ready);
     free(sink);
 }
 

@@ -1,6 +1,6 @@
 /* Where copies go: a producer, seen from its worker. A seam: Kafka (router/kafka_sink.h) or a test.
  *
- * All functions are called on the worker's thread and none but purge waits. What produce accepted is reported by poll exactly once.
+ * All functions are called on the worker's thread and none but hurry and purge waits. What produce accepted is reported by poll exactly once.
  * Within one topic partition, records are written in the order of produce (idempotent producer, unlimited retries inside, no
  * message timeout): a later record of the same topic may still be delivered after an earlier one failed.
  */
@@ -54,8 +54,9 @@ struct er_sink_ops {
     /* Takes up to max reports that are there. */
     size_t (*poll)(void *ctx, struct er_sink_report *reports, size_t max);
 
-    /* Sends what lingers for bigger batches now. Called again and again while draining. */
-    void (*hurry)(void *ctx);
+    /* Sends what lingers for bigger batches now and waits, at most wait_ns, until all is reported; poll gives the reports. True:
+     * nothing is outstanding any more. Called when the source has run dry, and again and again while draining. */
+    bool (*hurry)(void *ctx, int64_t wait_ns);
 
     /* Takes back, as far as possible, what is queued but not yet sent, of all topics: each is reported as ER_SINK_RECALLED. Used so
      * that nothing overtakes copies that must be sent again. May be NULL: then a refused batch can cost order. */

@@ -4,6 +4,8 @@
 #include "router/worker_internal.h"
 
 #define SWEEP_NS (300 * ER_S_NS)
+#define DRAIN_WAIT_NS (1 * ER_MS_NS)
+#define HURRY_GAPS 4
 
 struct er_worker_limits er_worker_default_limits(void)
 {
@@ -12,10 +14,14 @@ struct er_worker_limits er_worker_default_limits(void)
         .window_events = 50000,
         .window_bytes = (size_t)64 << 20,
         .window_copies = 200000,
-        .topic_messages = 50000,
-        .topic_bytes = (size_t)32 << 20,
+        .topic_messages = 19000,
+        /* less than two batches (batch.size): librdkafka has one request of a partition under way, because it compares its limit of
+         * five with messages, and 2.0.2 spins while another batch is ready */
+        .topic_bytes = 1900000,
         .idle_wait_ns = 100 * ER_MS_NS,
         .busy_wait_ns = 5 * ER_MS_NS,
+        .hurry_ns = 5 * ER_MS_NS,
+        .hurry_gap_ns = 5 * ER_MS_NS,
         .pin_ns = 5 * ER_MS_NS,
         .revoke_ns = 10 * ER_S_NS,
         .commit_ns = 5 * ER_S_NS,
@@ -216,6 +222,43 @@ static void poll_source(struct er_worker *w, bool progress)
     }
 }
 
+/* Nothing more to read now: the source gave all it had, or there is no room for more. */
+static bool has_run_dry(const struct er_worker *w)
+{
+    return er_worker_window_full(w) || (w->batch_at >= w->batch_n && w->batch_n < w->o.limits.batch);
+}
+
+/* A slow broker gets fewer and bigger requests. */
+static int64_t next_gap(const struct er_worker *w)
+{
+    int64_t gap = w->o.limits.hurry_gap_ns;
+
+    if (!w->unsettled) {
+        return gap;
+    }
+    return w->hurry_gap < HURRY_GAPS * gap ? 2 * w->hurry_gap : w->hurry_gap;
+}
+
+/* Copies linger in the sink so that batches grow while there is more to read. When there is not, nothing is gained by waiting: they are
+ * sent now, and what arrives meanwhile goes with the next round. So an event of a trickle leaves at once, batches grow with the rate by
+ * themselves, and one round of requests is under way at a time. A destination that does not answer costs the others
+ * HURRY_GAPS * hurry_gap_ns at most. */
+static void hurry_when_dry(struct er_worker *w)
+{
+    bool wanted = w->o.limits.hurry_ns > 0 && w->state == ER_WORKER_RUNNING && w->event.kind == ER_REBALANCE_NONE;
+    bool settled;
+
+    w->unsettled = w->unsettled && w->pool.taken > 0;
+    if (!wanted || w->pool.taken == 0 || !(w->fresh || w->unsettled) || (w->unsettled && w->now < w->hurry_at) || !has_run_dry(w)) {
+        return;
+    }
+    w->fresh = false;
+    settled = w->o.sink.ops->hurry(w->o.sink.ctx, w->unsettled ? 0 : w->o.limits.hurry_ns);
+    w->hurry_gap = next_gap(w);
+    w->unsettled = !settled;
+    w->hurry_at = w->now + w->hurry_gap;
+}
+
 static void serve_timers(struct er_worker *w)
 {
     er_worker_sweep_detached(w);
@@ -243,11 +286,12 @@ enum er_worker_state er_worker_step(struct er_worker *w)
         serve_stop(w);
     }
     if (w->state == ER_WORKER_STOPPING || w->event.kind != ER_REBALANCE_NONE) {
-        w->o.sink.ops->hurry(w->o.sink.ctx);
+        (void)w->o.sink.ops->hurry(w->o.sink.ctx, DRAIN_WAIT_NS);
     }
     if (w->state != ER_WORKER_STOPPED && !er_worker_route(w)) {
         poll_source(w, progress);
         er_worker_route(w);
+        hurry_when_dry(w);
     }
     show(w);
     return w->state;

@@ -44,6 +44,8 @@ struct er_worker_limits {
     size_t topic_bytes;
     int64_t idle_wait_ns; /* longest poll when nothing is in flight */
     int64_t busy_wait_ns; /* ... when reports are awaited */
+    int64_t hurry_ns;     /* longest wait for reports when there is nothing more to read; 0 = then copies linger on in the sink */
+    int64_t hurry_gap_ns; /* between two hurries while not everything is reported; doubles twice */
     int64_t pin_ns;       /* longest time on one side of the rule set, plus one event */
     int64_t revoke_ns;    /* for finishing what is in flight when partitions are revoked */
     int64_t commit_ns;    /* for one synchronous commit */

@@ -380,6 +380,7 @@ static bool send(struct er_worker *w, struct er_copy *copy)
     lane->probe_out = probe || lane->probe_out;
     lane->sent++;
     lane->sent_bytes += copy->bytes;
+    w->fresh = true;
     return true;
 }
 

@@ -52,6 +52,10 @@ struct er_worker {
     unsigned commit_tries;
     int64_t commit_at; /* next try of a synchronous commit */
 
+    bool fresh;        /* something was given to the sink since it was hurried */
+    bool unsettled;    /* the sink was hurried and has not reported everything */
+    int64_t hurry_gap; /* between this hurry and the next */
+    int64_t hurry_at;  /* not before, while unsettled */
     int64_t sweep_at;
     bool sink_full; /* in this step */
     bool dead_letter_down;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "router/kafka_conf.h"
 #include "router/kafka_sink.h"
 
 /* A topic on its way between the threads. */
@@ -200,6 +201,8 @@ static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *
         .unmatched_topic = config->unmatched_topic,
     };
 
+    if (er_kafka_user_lingers(config))
+        options.limits.hurry_ns = 0; /* what the user says about batches holds */
     return er_worker_new(&options, &thread->worker, err);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """make bench-pipeline: what the router costs beside a bare librdkafka copy loop, on one real Kafka node, in one run.
 
-    pipeline.py --programs build/release [--events 1000000] [--sizes 300,800] [--only throughput,latency,activation,start]
+    pipeline.py --programs build/release [--events 1000000] [--sizes 300,800] [--repeat 1] [--only throughput,latency,activation,start]
 
 Prints one JSON line per figure and writes build/bench/pipeline.md. CPU is user plus system time of all threads of the process, from
 the first event to the last; the broker's is not in it, but it shares the machine, so wall time is the whole machine's.
@@ -43,6 +43,10 @@ class Bench:
         os.makedirs(os.path.join(self.folder, prefix), exist_ok=True)
         return Router(self.options.programs, os.path.join(self.folder, prefix), self.kafka.bootstrap, prefix, **config)
 
+    def fresh(self, name):
+        self.count += 1
+        return f"{name}-{self.count}"
+
     def fill(self, topic, count, size):
         subprocess.run([self.copy, "fill", self.kafka.bootstrap, topic, str(count), str(size)], check=True)
 
@@ -65,11 +69,19 @@ def resident_mb(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
 
 
-def run_copy(bench, size):
-    raw, out = f"raw{size}", f"bare{size}"
+def allocator_of(programs):
+    """(name, path) of the allocator that the router is linked to; None: libc's."""
+    libraries = subprocess.run(["ldd", os.path.join(programs, "eventrouterd")], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = re.search(r"lib((?:mi|je)malloc)\S* => (\S+)", libraries)
+    return (found[1], found[2]) if found else None
+
+
+def run_copy(bench, size, preload=None):
+    raw, out = f"raw{size}", bench.fresh(f"bare{size}")
     bench.kafka.create(out, 1)
+    environment = dict(os.environ, LD_PRELOAD=preload) if preload else None
     with subprocess.Popen([bench.copy, "copy", bench.kafka.bootstrap, raw, out, str(bench.options.events)], stdout=subprocess.PIPE,
-                          text=True) as process:
+                          text=True, env=environment) as process:
         assert process.stdout.readline() == "ready\n"
         os.kill(process.pid, 19)  # it begins when the topic is full, as the routers do
         bench.fill(raw, bench.options.events, size)
@@ -78,9 +90,9 @@ def run_copy(bench, size):
 
 
 def run_router(bench, size, name, rules):
-    raw = f"raw{size}{name}"  # its own: a group that starts at the end finds it only after the topic was filled
+    raw = bench.fresh(f"raw{size}{name}")  # its own: a group that starts at the end finds it only after the topic was filled
     bench.kafka.create(raw, 4)
-    one = bench.router(f"{name}{size}", source__topics=raw, kafka__consumer__session__timeout__ms=45000)
+    one = bench.router(bench.fresh(f"{name}{size}"), source__topics=raw, kafka__consumer__session__timeout__ms=45000)
     try:
         one.start()
         one.apply(rules)
@@ -101,32 +113,46 @@ def run_router(bench, size, name, rules):
 
 
 def throughput(bench):
+    """Per size and case the median of --repeat rounds, by CPU."""
+    allocator = allocator_of(bench.options.programs)
     for size in bench.options.sizes:
         bench.kafka.create(f"raw{size}", 4)
-        cases = [("a: bare copy loop", lambda: run_copy(bench, size)),
-                 ("b: router, one match-all subscriber", lambda: run_router(bench, size, "b", [{"id": "all", "subscriber": "all"}])),
-                 ("c: router, 1,000 type+regex rules of 100 subscribers", lambda: run_router(bench, size, "c", rules_of(RULES, 100)))]
+        cases = {"a: bare copy loop": lambda: run_copy(bench, size),
+                 "b: router, one match-all subscriber": lambda: run_router(bench, size, "b", [{"id": "all", "subscriber": "all"}]),
+                 "c: router, 1,000 type+regex rules of 100 subscribers": lambda: run_router(bench, size, "c", rules_of(RULES, 100))}
+        if allocator:
+            cases[f"a with {allocator[0]}, as the router has it"] = lambda: run_copy(bench, size, allocator[1])
+        found = {name: [] for name in cases}
+        for _ in range(bench.options.repeat):
+            for name, case in cases.items():
+                found[name].append(case())
+                print(json.dumps({"round": name, **found[name][-1]}), file=sys.stderr, flush=True)
         base = None
-        for name, case in cases:
-            found = case()
-            rate = found["events"] / found["cpu_s"]
+        for name, rounds in found.items():
+            middle = sorted(rounds, key=lambda one: one["cpu_s"])[len(rounds) // 2]
+            rate = middle["events"] / middle["cpu_s"]
             base = base or rate
-            bench.say(figure="throughput", case=name, bytes=size, events=found["events"], cpu_us_per_event=round(1e6 / rate, 2),
-                      events_per_cpu_s=round(rate), wall_s=round(found["wall_s"], 2),
-                      events_per_wall_s=round(found["events"] / found["wall_s"]), percent_of_bare=round(100 * rate / base))
+            bench.say(figure="throughput", case=name, bytes=size, events=middle["events"], cpu_us_per_event=round(1e6 / rate, 2),
+                      events_per_cpu_s=round(rate), wall_s=round(middle["wall_s"], 2),
+                      events_per_wall_s=round(middle["events"] / middle["wall_s"]), percent_of_bare=round(100 * rate / base))
+
+
+def rate_for(bench, one, rate, seconds):
+    run = subprocess.run([bench.copy, "latency", bench.kafka.bootstrap, one.raw, one.topic("all"), str(rate), str(seconds)],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 def latency(bench):
+    """After a warm-up at the same rate: until the broker's code is compiled, its compiler has a core to itself."""
     one = bench.router("latency")
     bench.kafka.create(one.raw, 1)
     try:
         one.start()
         one.apply([{"id": "all", "subscriber": "all"}] + rules_of(RULES, 100, match=False))
-        with subprocess.Popen([bench.copy, "latency", bench.kafka.bootstrap, one.raw, one.topic("all"), "5000", str(bench.options.seconds)],
-                              stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout.readline() == "ready\n"
-            cpu, begin = cpu_seconds(one.process.pid), one.balance()["received"]
-            found = json.loads(process.stdout.readline())
+        rate_for(bench, one, 5000, bench.options.warm)
+        cpu, begin = cpu_seconds(one.process.pid), one.balance()["received"]
+        found = rate_for(bench, one, 5000, bench.options.seconds)
         used = (cpu_seconds(one.process.pid) - cpu) / max(1, one.balance()["received"] - begin)
         bench.say(figure="added latency at 5,000 events/s, 1,000 rules", cpu_us_per_event=round(used * 1e6, 1), **found)
         one.terminate()
@@ -240,6 +266,8 @@ def main():
     parser.add_argument("--events", type=int, default=1000000)
     parser.add_argument("--sizes", type=lambda s: [int(x) for x in s.split(",")], default=[300, 800])
     parser.add_argument("--seconds", type=int, default=20, help="length of the latency run")
+    parser.add_argument("--warm", type=int, default=30, help="seconds at the same rate before it")
+    parser.add_argument("--repeat", type=int, default=1, help="rounds of the throughput runs; the median counts")
     parser.add_argument("--rounds", type=int, default=100, help="rules added in the activation run")
     parser.add_argument("--only", default="throughput,latency,activation,start")
     options = parser.parse_args()

@@ -250,6 +250,7 @@ static void expect_ensure(struct script *s, const struct words *w)
 static void expect_hurried(struct script *s, const struct words *w)
 {
     expect_word(s, w, s->sink.hurried > 0 ? "yes" : "no");
+    s->sink.hurried = 0;
 }
 
 static void expect_recalled(struct script *s, const struct words *w)

@@ -286,9 +286,13 @@ void sink_check_pairs(struct fake_sink *sink, const char *dead_letter_topic)
     }
 }
 
-static void fake_hurry(void *ctx)
+static bool fake_hurry(void *ctx, int64_t wait_ns)
 {
-    ((struct fake_sink *)ctx)->hurried++;
+    struct fake_sink *sink = ctx;
+
+    (void)wait_ns;
+    sink->hurried++;
+    return sink->outstanding == 0;
 }
 
 static void answer_all(struct fake_sink *sink, bool queued_only)

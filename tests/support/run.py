@@ -6,9 +6,10 @@
 A command is one shell line. Its cases are read from what it prints: TAP (`ok`, `not ok`, `# SKIP reason`; cmocka is told to speak it),
 or pytest's lines; a program that prints neither is one case, judged by its exit code. A program that fails without naming a failed
 case (a crash, a sanitizer report, a time-out) counts as one failed case more. Suites marked `NAME:serial` run one command at a time,
-others on all cores. In CI (CI=true) a case that was skipped because something is not installed counts as failed.
+after all others; those run together, two commands per core (many wait for timers of a mock cluster), the longest first. In CI (CI=true) a
+case that was skipped because something is not installed counts as failed.
 
-Logs go to DIR/SUITE/PROGRAM.log, the counts to DIR/summary.tsv. The last line is `N passed, N failed`; exit 1 if any failed.
+Logs go to DIR/SUITE/PROGRAM.log, the counts to DIR/summary.tsv, durations to DIR/times.tsv. The last line is `N passed, N failed`; exit 1 if any failed.
 """
 import argparse
 import concurrent.futures
@@ -139,6 +140,39 @@ def suites_of(words):
             suite.append(word)
 
 
+def rounds_of(words):
+    """(serial?, [(suite, command)]): all suites that may run at once are one round."""
+    serial, together = [], []
+    for name, commands in suites_of(words):
+        suite, _, kind = name.partition(":")
+        (serial if kind == "serial" else together).extend((suite, command) for command in commands)
+    return [(kind, jobs) for kind, jobs in ((False, together), (True, serial)) if jobs]
+
+
+class Times:
+    """How long the programs took last time: the longest go first, and before them those that nobody knows."""
+
+    def __init__(self, path):
+        self.path, self.rows = path, {}
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as rows:
+                for row in rows:
+                    suite, name, seconds = row.rstrip("\n").split("\t")
+                    self.rows[suite, name] = float(seconds)
+
+    def of(self, suite, command):
+        return self.rows.get((suite, program_name(command)), float("inf"))
+
+    def note(self, result):
+        self.rows[result.suite, result.name] = result.seconds
+
+    def save(self):
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+        with open(self.path, "w", encoding="utf-8") as out:
+            for (suite, name), seconds in sorted(self.rows.items()):
+                out.write(f"{suite}\t{name}\t{seconds:.1f}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--logs", default="build/test-logs")
@@ -155,20 +189,23 @@ def main():
                 suite, passed, failed, skipped, seconds = row.rstrip("\n").split("\t")
                 totals[suite] = [int(passed), int(failed), int(skipped), float(seconds)]
     words = options.suites[1:] if options.suites[:1] == ["--"] else options.suites
-    for name, commands in suites_of(words):
-        suite, _, kind = name.partition(":")
-        workers = 1 if kind == "serial" else os.cpu_count() or 1
-        row = totals.setdefault(suite, [0, 0, 0, 0.0])
-        begin = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            for done in concurrent.futures.as_completed([pool.submit(run, suite, c, options) for c in commands]):
+    times = Times(os.path.join(options.logs, "times.tsv"))
+    for serial, jobs in rounds_of(words):
+        jobs.sort(key=lambda job: -times.of(*job))
+        with concurrent.futures.ThreadPoolExecutor(1 if serial else 2 * (os.cpu_count() or 1)) as pool:
+            begin = time.monotonic()
+            for done in concurrent.futures.as_completed([pool.submit(run, suite, c, options) for suite, c in jobs]):
                 result = done.result()
                 report(result, options)
+                times.note(result)
+                row = totals.setdefault(result.suite, [0, 0, 0, 0.0])
                 row[0] += result.passed
                 row[1] += len(result.failed)
                 row[2] += len(result.skipped)
-                failed_before += [f"{suite}: {n}" for n in result.failed]
-        row[3] += time.monotonic() - begin
+                row[3] += result.seconds
+                failed_before += [f"{result.suite}: {n}" for n in result.failed]
+        print(f"{time.monotonic() - begin:.1f} s", flush=True)
+    times.save()
     os.makedirs(options.logs, exist_ok=True)
     with open(os.path.join(options.logs, "summary.tsv"), "w", encoding="utf-8") as out:
         for suite, (passed, failed, skipped, seconds) in totals.items():

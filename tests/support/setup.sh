@@ -9,7 +9,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config ca-certificates librdkafka-dev libpcre2-dev libsqlite3-dev libevent-dev libinih-dev
-       libxxhash-dev uthash-dev libcurl4-openssl-dev)
+       libxxhash-dev uthash-dev libcurl4-openssl-dev libmimalloc-dev)
 test=(libcmocka-dev python3 python3-confluent-kafka python3-pytest python3-jsonschema python3-yaml kcat jq sqlite3 util-linux
       openjdk-17-jre-headless maven mandoc)
 lint=(clang clang-format clang-tidy cppcheck universal-ctags shellcheck mandoc valgrind gcovr)

@@ -137,6 +137,24 @@ static void test_merging(void **state)
     er_config_free(config);
 }
 
+/* Only the router's own linger.ms may be hurried. */
+static void test_lingering(void **state)
+{
+    static const char *const settings[] = { "kafka.linger.ms=7", "kafka.producer.linger.ms=7", "kafka.queue.buffering.max.ms=7" };
+    struct er_config *config = LOAD("kafka.producer.batch.size=1000");
+
+    (void)state;
+    assert_false(er_kafka_user_lingers(config));
+    expect_setting(config, ER_KAFKA_PRODUCER, "linger.ms", "100");
+    er_config_free(config);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        config = LOAD(settings[i]);
+        assert_true(er_kafka_user_lingers(config));
+        expect_setting(config, ER_KAFKA_PRODUCER, "linger.ms", "7");
+        er_config_free(config);
+    }
+}
+
 static void count(void *ctx, const char *text)
 {
     assert_non_null(text);
@@ -158,7 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_bad_values), cmocka_unit_test(test_combination),
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_merging),    cmocka_unit_test(test_defects),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_merging),    cmocka_unit_test(test_lingering),
+        cmocka_unit_test(test_defects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
