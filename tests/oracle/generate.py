@@ -224,6 +224,8 @@ def rule(rng, regexes):
         out["regex"] = {path_text(rng): rng.choice(regexes).pcre2 for _ in range(rng.choice([1, 1, 1, 2, 3]))}
     if rng.random() < 0.88:
         out["pattern"] = pattern(rng, regexes)
+        while sum(dumps(out["pattern"]).count(name) for name in ('"$or"', '"$and"', '"$not"')) > 7:  # else it may be over the limit of branches
+            out["pattern"] = pattern(rng, regexes)
     if rng.random() < 0.02:
         out["enabled"] = False
     return out
