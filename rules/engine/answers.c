@@ -11,13 +11,14 @@ struct probe {
 
 enum er_code er_answers_init(struct er_answers *answers, const struct er_regex_limits *limits, struct er_err *err)
 {
-    *answers = (struct er_answers){ .scratch = er_regex_scratch_new(limits) };
-    return answers->scratch != NULL ? ER_OK : er_err_set(err, ER_E_NOMEM, "out of memory for a matcher");
+    *answers = (struct er_answers){ .asking = { .scratch = er_regex_scratch_new(limits) } };
+    return answers->asking.scratch != NULL ? ER_OK : er_err_set(err, ER_E_NOMEM, "out of memory for a matcher");
 }
 
 void er_answers_fini(struct er_answers *answers)
 {
-    er_regex_scratch_free(answers->scratch);
+    er_regex_scratch_free(answers->asking.scratch);
+    er_scalar_fini(&answers->value);
     er_idlist_fini(&answers->hits);
     free(answers->items);
     free(answers->marks);
@@ -35,21 +36,96 @@ static uint8_t reason_index(struct er_answers *answers, const char *reason)
     return i;
 }
 
+/* ---- one value ---- */
+
+static enum er_truth holds(struct er_answers *answers, const struct er_test *test);
+
+/* One of the members accepts; the table finds those that may. */
+static enum er_truth set_holds(struct er_answers *answers, const struct er_test *set)
+{
+    const struct er_catalog *catalog = answers->side->catalog;
+    bool number = answers->value.kind == ER_FIELD_NUMBER;
+    uint64_t hash = er_catalog_hash(catalog, number ? er_scalar_key(&answers->value) : answers->value.text);
+    size_t n, member;
+    const uint32_t *members = er_test_members(set, &n);
+
+    for (size_t step = 0; (member = er_set_next(set, hash, &step)) < n;) {
+        if (holds(answers, er_catalog_test(catalog, members[member])) == ER_TRUE) {
+            return ER_TRUE;
+        }
+    }
+    return ER_FALSE;
+}
+
+/* None of the operands accepts. */
+static enum er_truth but_holds(struct er_answers *answers, const struct er_test *but)
+{
+    size_t n;
+    const uint32_t *operands = er_test_members(but, &n);
+    enum er_truth truth = ER_TRUE;
+
+    for (size_t i = 0; i < n; i++) {
+        enum er_truth operand = holds(answers, er_catalog_test(answers->side->catalog, operands[i]));
+
+        if (operand == ER_TRUE) {
+            return ER_FALSE;
+        }
+        truth = operand == ER_UNDECIDED ? ER_UNDECIDED : truth;
+    }
+    return truth;
+}
+
+/* On answers->value. */
+static enum er_truth holds(struct er_answers *answers, const struct er_test *test)
+{
+    if (!er_test_accepts_kind(test, answers->value.kind)) {
+        return ER_FALSE;
+    }
+    if (test->op == ER_OP_SET) {
+        return set_holds(answers, test);
+    }
+    return test->op == ER_OP_BUT ? but_holds(answers, test) : er_test_accepts(test, &answers->asking, &answers->value);
+}
+
+bool er_answers_charge(struct er_answers *answers, size_t bytes, const char **reason)
+{
+    if (!answers->budget_started) {
+        er_regex_scratch_begin_event(answers->asking.scratch);
+        answers->budget_started = true;
+    }
+    if (!er_regex_scratch_charge(answers->asking.scratch, bytes)) {
+        return false;
+    }
+    *reason = er_regex_scratch_reason(answers->asking.scratch);
+    return true;
+}
+
+enum er_truth er_answers_value(struct er_answers *answers, uint32_t id, uint32_t field, const char **reason)
+{
+    enum er_truth truth;
+
+    if (er_answers_charge(answers, answers->fields->items[field].text.n, reason)) {
+        return ER_UNDECIDED;
+    }
+    er_scalar_set(&answers->value, answers->fields, field);
+    truth = holds(answers, er_catalog_test(answers->side->catalog, id));
+    if (truth == ER_UNDECIDED) {
+        *reason = answers->asking.reason;
+    }
+    return truth;
+}
+
+/* ---- the event ---- */
+
 /* Asks one test about one value; an accepted value or, failing that, an undecided one makes the answer. */
 static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field)
 {
-    const struct er_test *test = er_catalog_test(answers->side->catalog, id);
-    struct er_str value = answers->fields->items[field].text;
     struct er_answer *answer = &answers->items[id];
-    enum er_truth truth;
+    const char *reason;
+    enum er_truth truth = er_answers_value(answers, id, field, &reason);
 
-    if (!answers->budget_started) {
-        er_regex_scratch_begin_event(answers->scratch);
-        answers->budget_started = true;
-    }
-    truth = er_regex_scratch_charge(answers->scratch, value.n) ? ER_UNDECIDED : er_test_accepts(test, answers->scratch, value);
     if (truth == ER_UNDECIDED) {
-        answer->reason = reason_index(answers, er_regex_scratch_reason(answers->scratch));
+        answer->reason = reason_index(answers, reason);
     }
     if (truth != ER_FALSE) {
         answer->truth = (uint8_t)truth;
@@ -57,13 +133,16 @@ static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field
     return truth;
 }
 
+static bool is_spent(const struct er_answers *answers)
+{
+    return answers->budget_started && er_regex_scratch_spent(answers->asking.scratch);
+}
+
 /* Asks about all values at the test's path, until one is accepted or the time is over. */
 static void ask_all(struct er_answers *answers, uint32_t id, uint32_t first)
 {
     for (uint32_t i = first; i != ER_NONE; i = answers->fields->items[i].next) {
-        enum er_truth truth = ask(answers, id, i);
-
-        if (truth == ER_TRUE || (truth == ER_UNDECIDED && er_regex_scratch_charge(answers->scratch, 0))) {
+        if (ask(answers, id, i) == ER_TRUE || is_spent(answers)) {
             return;
         }
     }
@@ -104,7 +183,7 @@ static bool hit(struct er_hits *hits, uint32_t test, bool sure)
             (void)ask(answers, test, probe->field);
         }
     }
-    return answer->truth == ER_TRUE || (answer->truth == ER_UNDECIDED && er_regex_scratch_charge(answers->scratch, 0));
+    return answer->truth == ER_TRUE || (answer->truth == ER_UNDECIDED && is_spent(answers));
 }
 
 static bool reserve(struct er_answers *answers, const struct er_side *side)
@@ -127,19 +206,21 @@ static void begin(struct er_answers *answers, const struct er_side *side, const 
     answers->hits.n = 0;
     answers->budget_started = false;
     answers->no_memory = false;
+    answers->value.field = ER_NONE;
+    answers->value.no_memory = false;
 }
 
 /* A number for a value or an event, never given before. */
 static uint32_t next_value(struct er_answers *answers)
 {
-    if (++answers->value == 0) {
+    if (++answers->number == 0) {
         memset(answers->marks, 0, answers->marks_capacity * sizeof *answers->marks);
-        answers->value = 1;
+        answers->number = 1;
     }
-    return answers->value;
+    return answers->number;
 }
 
-/* Once per node: its last value is the first of its list. */
+/* Once per node: when the first of its list has its turn. */
 static void probe_every(struct er_answers *answers, uint32_t node)
 {
     const struct er_idlist *tests = er_index_every(&answers->side->index, node);
@@ -169,12 +250,26 @@ bool er_answers_begin(struct er_answers *answers, const struct er_side *side, co
             continue;
         }
         probe.hits.value = next_value(answers);
-        er_index_probe(&side->index, field->node, field->text, &probe.hits);
+        er_scalar_set(&answers->value, fields, probe.field);
+        er_index_probe(&side->index, field->node, &answers->value, &probe.hits);
         if (er_fields_first(fields, field->node) == probe.field) {
             probe_every(answers, field->node);
         }
     }
-    return !answers->no_memory;
+    return !answers->no_memory && !answers->value.no_memory;
+}
+
+/* A test that is not in the index. */
+static void ask_now(struct er_answers *answers, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(answers->side->catalog, id);
+    uint32_t first = er_fields_first(answers->fields, test->node);
+
+    if (test->op == ER_OP_PRESENT || test->op == ER_OP_ABSENT) {
+        answers->items[id].truth = (first != ER_NONE) == (test->op == ER_OP_PRESENT) ? ER_TRUE : ER_FALSE;
+    } else {
+        ask_all(answers, id, first);
+    }
 }
 
 enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
@@ -184,7 +279,7 @@ enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
     if (answer->stamp != answers->stamp) {
         answer = fresh_answer(answers, test);
         if (answers->side->tests[test].terms.n == 0) {
-            ask_all(answers, test, er_fields_first(answers->fields, er_catalog_test(answers->side->catalog, test)->node));
+            ask_now(answers, test);
         }
     }
     return (enum er_truth)answer->truth;

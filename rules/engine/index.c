@@ -16,13 +16,29 @@ static void every_remove(struct er_index *index, struct er_path_index *path, uin
     er_idlist_remove(&path->every, test);
 }
 
+static bool present_add(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    (void)index;
+    path->present = test; /* there is one such test at a path */
+    return true;
+}
+
+static void present_remove(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    (void)index;
+    (void)test;
+    path->present = ER_NONE;
+}
+
 static const struct {
     bool (*add)(struct er_index *index, struct er_path_index *path, uint32_t test);
     void (*remove)(struct er_index *index, struct er_path_index *path, uint32_t test);
-} kinds[ER_INDEX_KINDS] = { [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove },
-                            [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
-                            [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },
-                            [ER_INDEX_EVERY] = { every_add, every_remove } };
+} kinds[ER_INDEX_KINDS] = {
+    [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove }, [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
+    [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },    [ER_INDEX_RANGE] = { every_add, every_remove },
+    [ER_INDEX_CIDR] = { every_add, every_remove },        [ER_INDEX_PRESENT] = { present_add, present_remove },
+    [ER_INDEX_EVERY] = { every_add, every_remove }
+};
 
 void er_index_init(struct er_index *index, const struct er_catalog *catalog)
 {
@@ -32,7 +48,13 @@ void er_index_init(struct er_index *index, const struct er_catalog *catalog)
 
 static void path_free(struct er_index *index, uint32_t node)
 {
-    free(index->paths[node]);
+    struct er_path_index *path = index->paths[node];
+
+    free(path->prefix.items);
+    free(path->suffix.items);
+    free(path->fold_prefix.items);
+    free(path->fold_suffix.items);
+    free(path);
     index->paths[node] = NULL;
     index->path_bytes -= sizeof *index->paths[node];
 }
@@ -42,8 +64,6 @@ void er_index_fini(struct er_index *index)
     for (uint32_t i = 0; i < index->capacity; i++) {
         if (index->paths[i] != NULL) {
             er_gram_fini(index, index->paths[i]);
-            free(index->paths[i]->prefix.items);
-            free(index->paths[i]->suffix.items);
             er_idlist_fini(&index->paths[i]->every);
             path_free(index, i);
         }
@@ -66,6 +86,7 @@ static struct er_path_index *path_open(struct er_index *index, uint32_t node)
         if (path == NULL) {
             return NULL;
         }
+        path->present = ER_NONE;
         index->paths[node] = path;
         index->path_bytes += sizeof *path;
     }
@@ -76,9 +97,8 @@ static void path_close(struct er_index *index, uint32_t node)
 {
     const struct er_path_index *path = index->paths[node];
 
-    if (path->exact == 0 && path->prefix.n == 0 && path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0) {
-        free(path->prefix.items);
-        free(path->suffix.items);
+    if (path->exact == 0 && path->numbers == 0 && path->folded == 0 && path->present == ER_NONE && path->prefix.n == 0 &&
+        path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0) {
         path_free(index, node);
     }
 }
@@ -120,33 +140,53 @@ uint64_t er_index_rarity(size_t length)
     return by_length[length < 4 ? length : 4];
 }
 
+/* A block is the rarer the longer it is; half the bits of IPv6 say which network. */
+static uint64_t cidr_weight(const struct er_test *test)
+{
+    struct er_cidr cidr = er_test_cidr(test);
+    unsigned quarters = cidr.network.v6 ? cidr.length / 16u : cidr.length / 8u;
+
+    return er_index_rarity(quarters);
+}
+
 uint64_t er_index_weight(const struct er_test *test)
 {
     switch ((enum er_index_kind)test->index) {
     case ER_INDEX_EXACT:
-        return 1;
+        return test->op == ER_OP_FOLD_EXACT ? 2 : 1;
     case ER_INDEX_AFFIX:
-        return er_index_rarity(test->text.n);
+        return er_index_rarity(test->text.n) + (test->op == ER_OP_FOLD_PREFIX || test->op == ER_OP_FOLD_SUFFIX ? 2 : 0);
     case ER_INDEX_GRAM: /* a regex costs a run for each value that contains its literal */
-        return test->op == ER_OP_CONTAINS ? er_index_rarity(test->literal.n) + 1 : 2 * er_index_rarity(test->literal.n);
+        return test->op == ER_OP_CONTAINS ? er_index_rarity(test->u.search->literal.n) + 1
+                                          : 2 * er_index_rarity(test->u.search->literal.n);
+    case ER_INDEX_CIDR:
+        return cidr_weight(test);
+    case ER_INDEX_RANGE:
+        return test->u.bounds->numeric.low.n > 0 && test->u.bounds->numeric.high.n > 0 ? 12 : 300;
+    case ER_INDEX_PRESENT:
+        return 600;
     case ER_INDEX_EVERY:
+    case ER_INDEX_NONE:
     case ER_INDEX_KINDS:
     default:
         return 1000;
     }
 }
 
-void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits)
+void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
     const struct er_path_index *path = index->paths[node];
 
-    if (path->exact > 0) {
+    if (path->present != ER_NONE) {
+        hits->hit(hits, path->present, true);
+    }
+    if (path->exact + path->numbers + path->folded > 0) {
         er_exact_probe(index, node, value, hits);
     }
-    if (path->prefix.n + path->suffix.n > 0) {
+    if (path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n > 0) {
         er_affix_probe(index, node, value, hits);
     }
-    if (path->gram_lengths != 0) {
+    if (path->gram_lengths != 0 && value->kind <= ER_FIELD_BOOL) {
         er_gram_probe(index, node, value, hits);
     }
 }

@@ -2,7 +2,7 @@
  *
  * DESIGN  one index per kind, none shares anything with another; per path a small record of what each of them holds there.
  *
- *     exact   hash table of whole values
+ *     exact   hash table of whole values, of keys of numbers, of folded text
  *     affix   the same for prefixes and suffixes, one look-up per length in use
  *     gram    up to 8 bytes of a literal that every accepted value contains; a bit filter in front lets most positions pass by
  *     every   no key: asked for each value of the path
@@ -35,8 +35,12 @@ struct er_gram_set {
 };
 
 struct er_path_index {
-    uint32_t exact; /* tests */
-    struct er_lengths prefix, suffix;
+    uint32_t exact;   /* tests for the text of strings, true, false, null */
+    uint32_t texts;   /* those of them and of the affixes that look at the text of numbers too */
+    uint32_t numbers; /* tests for equal numbers */
+    uint32_t folded;  /* tests on folded text, affixes too */
+    uint32_t present; /* the test for presence, or ER_NONE */
+    struct er_lengths prefix, suffix, fold_prefix, fold_suffix;
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
     struct er_idlist every;
@@ -87,8 +91,8 @@ struct er_hits {
     uint32_t event;
 };
 
-/* The tests that have a key and may accept the value. A test may come more than once. */
-void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
+/* The tests that have a key and may accept the value, which may be a mark of an empty array. A test may come more than once. */
+void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 
 /* The tests at a node that have no key: each may accept any value. */
 static inline const struct er_idlist *er_index_every(const struct er_index *index, uint32_t node)

@@ -6,6 +6,7 @@
 #include "rules/engine/collect.h"
 #include "rules/engine/event.h"
 #include "rules/engine/ruleset_sides.h"
+#include "rules/engine/verify.h"
 
 /* DESIGN  read the event, probe the index with its values, verify the terms posted under the tests that hit, collect their subscriptions.
  *
@@ -17,7 +18,10 @@ struct er_matcher {
     const struct er_side *side; /* while pinned */
     struct er_event event;
     struct er_answers answers;
+    struct er_verifier verifier;
     struct er_collector collector;
+    uint32_t *considered; /* per term, only those that are posted under several tests: stamp of the answers */
+    uint32_t considered_capacity;
 };
 
 enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out, struct er_err *err)
@@ -54,7 +58,9 @@ void er_matcher_free(struct er_matcher *matcher)
     er_reader_unregister(er_ruleset_publication(matcher->ruleset), &matcher->reader);
     er_event_fini(&matcher->event);
     er_answers_fini(&matcher->answers);
+    er_verifier_fini(&matcher->verifier);
     er_collector_fini(&matcher->collector);
+    free(matcher->considered);
     free(matcher);
 }
 
@@ -70,40 +76,7 @@ void er_matcher_unpin(struct er_matcher *matcher)
     er_reader_unpin(&matcher->reader);
 }
 
-/* ---- verify ---- */
-
-/* AND of the leaves, each the OR of its tests, by Kleene. *culprit: an undecided test that the answer depends on. */
-static enum er_truth verify(struct er_answers *answers, const struct er_term *term, uint32_t *culprit)
-{
-    const uint32_t *tests = er_term_tests(term);
-    enum er_truth all = ER_TRUE;
-
-    for (uint32_t i = 0; i < term->n; i++) {
-        enum er_truth leaf = ER_FALSE;
-        uint32_t undecided = ER_NONE;
-
-        for (;; i++) {
-            uint32_t test = tests[i] & ~ER_LEAF_END;
-            enum er_truth truth = leaf == ER_TRUE ? ER_TRUE : er_answers_of(answers, test);
-
-            if (truth == ER_UNDECIDED && undecided == ER_NONE) {
-                undecided = test;
-            }
-            leaf = truth != ER_FALSE ? truth : leaf;
-            if ((tests[i] & ER_LEAF_END) != 0) {
-                break;
-            }
-        }
-        if (leaf == ER_FALSE) {
-            return ER_FALSE;
-        }
-        if (leaf == ER_UNDECIDED && all == ER_TRUE) {
-            all = ER_UNDECIDED;
-            *culprit = undecided;
-        }
-    }
-    return all;
-}
+/* ---- candidates ---- */
 
 static bool collect(struct er_matcher *matcher, uint32_t term, const char *reason)
 {
@@ -121,42 +94,83 @@ static bool collect(struct er_matcher *matcher, uint32_t term, const char *reaso
     return true;
 }
 
+/* A term that several tests lead to is verified once. */
+static bool is_again(struct er_matcher *matcher, uint32_t id)
+{
+    uint32_t stamp = matcher->answers.stamp;
+
+    if (matcher->considered[id] == stamp) {
+        return true;
+    }
+    matcher->considered[id] = stamp;
+    return false;
+}
+
 static bool consider(struct er_matcher *matcher, uint32_t id)
 {
-    uint32_t culprit = ER_NONE;
+    const struct er_term *term = er_catalog_term(matcher->side->catalog, id);
+    const char *reason = NULL;
 
     __builtin_prefetch(&matcher->side->terms[id]); /* read when the term is accepted */
-    switch (verify(&matcher->answers, er_catalog_term(matcher->side->catalog, id), &culprit)) {
+    if (term->several && is_again(matcher, id)) {
+        return true;
+    }
+    switch (er_verify(&matcher->verifier, term, &reason)) {
     case ER_TRUE:
         return collect(matcher, id, NULL);
     case ER_UNDECIDED:
-        return collect(matcher, id, er_answers_reason(&matcher->answers, culprit));
+        return collect(matcher, id, reason);
     case ER_FALSE:
     default:
         return true;
     }
 }
 
-/* Everything that the hit tests lead to. */
+static bool consider_list(struct er_matcher *matcher, const struct er_idlist *terms)
+{
+    for (uint32_t i = 0; i < terms->n; i++) {
+        if (!consider(matcher, er_idlist_ids(terms)[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Everything that the hit tests lead to, and what nothing leads to. */
 static bool consider_all(struct er_matcher *matcher)
 {
     const struct er_side *side = matcher->side;
     struct er_answers *answers = &matcher->answers;
 
-    if (side->every_event != ER_NONE && !collect(matcher, side->every_event, NULL)) {
+    if ((side->every_event != ER_NONE && !collect(matcher, side->every_event, NULL)) || !consider_list(matcher, &side->scan)) {
         return false;
     }
     for (uint32_t i = 0; i < answers->hits.n; i++) {
         uint32_t test = er_idlist_ids(&answers->hits)[i];
-        const struct er_idlist *terms = &side->tests[test].terms;
 
-        for (uint32_t k = 0; er_answers_of(answers, test) != ER_FALSE && k < terms->n; k++) {
-            if (!consider(matcher, er_idlist_ids(terms)[k])) {
-                return false;
-            }
+        if (er_answers_of(answers, test) != ER_FALSE && !consider_list(matcher, &side->tests[test].terms)) {
+            return false;
         }
     }
-    return true;
+    return !answers->value.no_memory;
+}
+
+static bool begin(struct er_matcher *matcher)
+{
+    const struct er_side *side = matcher->side;
+    uint32_t old = matcher->answers.stamp;
+
+    if (side->several > 0 &&
+        !er_grow(&matcher->considered, &matcher->considered_capacity, sizeof *matcher->considered, side->terms_capacity - 1)) {
+        return false;
+    }
+    if (!er_answers_begin(&matcher->answers, side, &matcher->event.fields)) {
+        return false;
+    }
+    if (matcher->answers.stamp < old && matcher->considered != NULL) {
+        memset(matcher->considered, 0, matcher->considered_capacity * sizeof *matcher->considered);
+    }
+    return er_verifier_begin(&matcher->verifier, &matcher->answers);
 }
 
 enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out, struct er_err *err)
@@ -174,8 +188,7 @@ enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record
     }
     out->duplicate_keys = matcher->event.duplicate_keys;
     out->type = matcher->event.type;
-    if (!er_answers_begin(&matcher->answers, matcher->side, &matcher->event.fields) || !consider_all(matcher) ||
-        !er_collector_finish(&matcher->collector, out)) {
+    if (!begin(matcher) || !consider_all(matcher) || !er_collector_finish(&matcher->collector, out)) {
         er_collector_begin(&matcher->collector);
         return er_err_set(err, ER_E_NOMEM, "out of memory while matching");
     }

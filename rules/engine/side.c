@@ -1,6 +1,7 @@
 #include "rules/engine/side.h"
 
 #include <stdlib.h>
+#include "rules/engine/cover.h"
 #include "rules/engine/grow.h"
 
 void er_side_init(struct er_side *side, struct er_catalog *catalog)
@@ -22,6 +23,7 @@ void er_side_fini(struct er_side *side)
             er_subscriber_unref(side->subscribers[i]);
         }
     }
+    er_idlist_fini(&side->scan);
     er_index_fini(&side->index);
     er_trie_fini(&side->trie);
     free(side->tests);
@@ -53,8 +55,13 @@ static void test_unuse(struct er_side *side, uint32_t id)
 
 static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
 {
-    struct er_side_test *test = &side->tests[id];
+    struct er_side_test *test;
 
+    /* A member of a SET is nobody's word. */
+    if (!er_grow(&side->tests, &side->tests_capacity, sizeof *side->tests, id)) {
+        return false;
+    }
+    test = &side->tests[id];
     if (test->terms.n == 0 && !er_index_add(&side->index, id)) {
         return false;
     }
@@ -77,85 +84,27 @@ static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 
 /* ---- terms ---- */
 
-/* One past the last test of the leaf that starts there. */
-static uint32_t leaf_end(const struct er_term *term, uint32_t start)
-{
-    while ((er_term_tests(term)[start] & ER_LEAF_END) == 0) {
-        start++;
-    }
-    return start + 1;
-}
-
-static uint32_t test_id(const struct er_term *term, uint32_t i)
-{
-    return er_term_tests(term)[i] & ~ER_LEAF_END;
-}
-
-/* What posting one more term under a leaf is expected to cost: long postings and weak keys are dear. */
-struct leaf_cost {
-    bool keyed;       /* every test has a key in an index */
-    bool asks_values; /* not keyed because of more than `types: ["*"]`, which asks nothing that costs */
-    uint64_t weight;
-};
-
-static struct leaf_cost leaf_cost(const struct er_side *side, const struct er_term *term, uint32_t start)
-{
-    struct leaf_cost cost = { .keyed = true };
-
-    for (uint32_t i = start, end = leaf_end(term, start); i < end; i++) {
-        const struct er_test *test = er_catalog_test(side->catalog, test_id(term, i));
-        uint64_t posted = test_id(term, i) < side->tests_capacity ? side->tests[test_id(term, i)].terms.n : 0;
-
-        cost.weight += er_index_weight(test) * (posted + 1);
-        cost.keyed = cost.keyed && test->index != ER_INDEX_EVERY;
-        cost.asks_values = cost.asks_values || (test->index == ER_INDEX_EVERY && test->node != ER_NODE_TYPE);
-    }
-    return cost;
-}
-
-/* A key beats none; without one, a field that may be absent beats `types: ["*"]`. */
-static bool cheaper(struct leaf_cost a, struct leaf_cost b)
-{
-    if (a.keyed != b.keyed) {
-        return a.keyed;
-    }
-    if (a.asks_values != b.asks_values) {
-        return a.asks_values;
-    }
-    return a.weight < b.weight;
-}
-
-static void place(const struct er_side *side, struct er_term *term)
-{
-    struct leaf_cost best = { 0 };
-
-    for (uint32_t i = 0; i < term->n; i++) {
-        struct er_test *test = er_catalog_test(side->catalog, test_id(term, i));
-
-        if (!test->placed) {
-            er_index_place(&side->index, test);
-            test->placed = true;
-        }
-    }
-    for (uint32_t start = 0; start < term->n; start = leaf_end(term, start)) {
-        struct leaf_cost cost = leaf_cost(side, term, start);
-
-        if (start == 0 || cheaper(cost, best)) {
-            best = cost;
-            term->pivot = start;
-        }
-    }
-    term->unindexed = term->n > 0 && !best.keyed && best.asks_values;
-    term->placed = true;
-}
-
-static void term_unpost(struct er_side *side, uint32_t id, uint32_t end)
+/* Takes the postings before `end` back. */
+static void unpost(struct er_side *side, uint32_t id, uint32_t end)
 {
     const struct er_term *term = er_catalog_term(side->catalog, id);
 
     while (end > term->pivot) {
-        test_unpost(side, test_id(term, --end), id);
+        test_unpost(side, er_term_words(term)[--end] & ER_WORD_TEST, id);
     }
+}
+
+static bool post(struct er_side *side, uint32_t id)
+{
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
+    for (uint32_t i = term->pivot, end = er_term_leaf_end(term, term->pivot); i < end; i++) {
+        if (!test_post(side, er_term_words(term)[i] & ER_WORD_TEST, id)) {
+            unpost(side, id, i);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool term_post(struct er_side *side, uint32_t id)
@@ -166,9 +115,49 @@ static bool term_post(struct er_side *side, uint32_t id)
         side->every_event = id;
         return true;
     }
-    for (uint32_t i = term->pivot, end = leaf_end(term, term->pivot); i < end; i++) {
-        if (!test_post(side, test_id(term, i), id)) {
-            term_unpost(side, id, i);
+    if (term->pivot == ER_NONE) {
+        return er_idlist_add(&side->scan, id);
+    }
+    side->several += term->several;
+    if (!post(side, id)) {
+        side->several -= term->several;
+        return false;
+    }
+    return true;
+}
+
+static void term_unpost(struct er_side *side, uint32_t id)
+{
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
+    if (term->n == 0) {
+        side->every_event = ER_NONE;
+    } else if (term->pivot == ER_NONE) {
+        er_idlist_remove(&side->scan, id);
+    } else {
+        unpost(side, id, er_term_leaf_end(term, term->pivot));
+        side->several -= term->several;
+    }
+}
+
+/* Takes the uses of the first n tests of the walk back. */
+static void unuse(struct er_side *side, const struct er_term *term, size_t n)
+{
+    struct er_term_walk walk = { 0 };
+
+    for (uint32_t test; n > 0 && er_term_next(term, &walk, &test); n--) {
+        test_unuse(side, test);
+    }
+}
+
+static bool use(struct er_side *side, const struct er_term *term)
+{
+    struct er_term_walk walk = { 0 };
+    size_t used = 0;
+
+    for (uint32_t test; er_term_next(term, &walk, &test); used++) {
+        if (!test_use(side, test)) {
+            unuse(side, term, used);
             return false;
         }
     }
@@ -177,36 +166,22 @@ static bool term_post(struct er_side *side, uint32_t id)
 
 static void term_close(struct er_side *side, uint32_t id)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, id);
-
-    if (term->n == 0) {
-        side->every_event = ER_NONE;
-        return;
-    }
-    term_unpost(side, id, leaf_end(term, term->pivot));
-    for (uint32_t i = 0; i < term->n; i++) {
-        test_unuse(side, test_id(term, i));
-    }
+    term_unpost(side, id);
+    unuse(side, er_catalog_term(side->catalog, id), SIZE_MAX);
 }
 
 static bool term_open(struct er_side *side, uint32_t id)
 {
     struct er_term *term = er_catalog_term(side->catalog, id);
-    uint32_t used = 0;
 
-    if (!term->placed) {
-        place(side, term);
+    if ((!term->placed && !er_cover_choose(side, term)) || !use(side, term)) {
+        return false;
     }
-    while (used < term->n && test_use(side, test_id(term, used))) {
-        used++;
+    if (!term_post(side, id)) {
+        unuse(side, term, SIZE_MAX);
+        return false;
     }
-    if (used == term->n && term_post(side, id)) {
-        return true;
-    }
-    while (used > 0) {
-        test_unuse(side, test_id(term, --used));
-    }
-    return false;
+    return true;
 }
 
 /* ---- subscriptions ---- */

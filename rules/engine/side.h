@@ -1,9 +1,9 @@
 /* One instance of the rule set's structures: an ordinary, single-threaded index. The rule set has two (see ruleset.h).
  *
- * DESIGN  a term is posted once, under the leaf that the fewest events are expected to pass (its pivot). An event's values hit tests in
- * the index, tests lead to the terms posted under them, terms to their subscriptions.
+ * DESIGN  a term is posted under tests one of which must hold when it does, those that the fewest events are expected to pass (its
+ * pivot, see cover.h). An event's values hit tests in the index, tests lead to the terms posted under them, terms to their subscriptions.
  *
- *     value --index--> test --posting--> term --(verify the other leaves)--> subscriptions
+ *     value --index--> test --posting--> term --(verify)--> subscriptions
  */
 #ifndef ER_RULES_ENGINE_SIDE_H
 #define ER_RULES_ENGINE_SIDE_H
@@ -15,7 +15,7 @@
 
 struct er_side_test {
     struct er_idlist terms; /* posted under the test */
-    uint32_t users;         /* terms that read it */
+    uint32_t users;         /* places in terms that read it */
 };
 
 /* Initialise with er_side_init. */
@@ -32,7 +32,9 @@ struct er_side {
     uint32_t positions_capacity;
     struct er_subscriber **subscribers; /* per slot; one reference each */
     uint32_t subscribers_capacity;
-    uint32_t every_event; /* the term without conditions, or ER_NONE */
+    uint32_t every_event;  /* the term without conditions, or ER_NONE */
+    struct er_idlist scan; /* terms that nothing in an event leads to: asked for every event */
+    uint32_t several;      /* terms that are posted under more than one test */
 };
 
 void er_side_init(struct er_side *side, struct er_catalog *catalog);
