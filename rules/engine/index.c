@@ -30,12 +30,27 @@ static void present_remove(struct er_index *index, struct er_path_index *path, u
     path->present = ER_NONE;
 }
 
+static bool range_add(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    return er_ranges_add(&path->ranges, &er_catalog_test(index->catalog, test)->u.bounds->range, test);
+}
+
+static void range_remove(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    er_ranges_remove(&path->ranges, &er_catalog_test(index->catalog, test)->u.bounds->range);
+}
+
+static void range_found(void *hits, uint32_t test)
+{
+    (void)((struct er_hits *)hits)->hit(hits, test, true);
+}
+
 static const struct {
     bool (*add)(struct er_index *index, struct er_path_index *path, uint32_t test);
     void (*remove)(struct er_index *index, struct er_path_index *path, uint32_t test);
 } kinds[ER_INDEX_KINDS] = {
     [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove }, [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
-    [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },    [ER_INDEX_RANGE] = { every_add, every_remove },
+    [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },    [ER_INDEX_RANGE] = { range_add, range_remove },
     [ER_INDEX_CIDR] = { every_add, every_remove },        [ER_INDEX_PRESENT] = { present_add, present_remove },
     [ER_INDEX_EVERY] = { every_add, every_remove }
 };
@@ -64,6 +79,7 @@ void er_index_fini(struct er_index *index)
     for (uint32_t i = 0; i < index->capacity; i++) {
         if (index->paths[i] != NULL) {
             er_gram_fini(index, index->paths[i]);
+            er_ranges_fini(&index->paths[i]->ranges);
             er_idlist_fini(&index->paths[i]->every);
             path_free(index, i);
         }
@@ -98,7 +114,7 @@ static void path_close(struct er_index *index, uint32_t node)
     const struct er_path_index *path = index->paths[node];
 
     if (path->exact == 0 && path->numbers == 0 && path->folded == 0 && path->present == ER_NONE && path->prefix.n == 0 &&
-        path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0) {
+        path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0 && er_ranges_is_empty(&path->ranges)) {
         path_free(index, node);
     }
 }
@@ -162,7 +178,7 @@ uint64_t er_index_weight(const struct er_test *test)
     case ER_INDEX_CIDR:
         return cidr_weight(test);
     case ER_INDEX_RANGE:
-        return test->u.bounds->numeric.low.n > 0 && test->u.bounds->numeric.high.n > 0 ? 12 : 300;
+        return er_range_decades(&test->u.bounds->range) < 0.1 ? 12 : er_range_decades(&test->u.bounds->range) < 1.0 ? 60 : 300;
     case ER_INDEX_PRESENT:
         return 600;
     case ER_INDEX_EVERY:
@@ -185,6 +201,9 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
     }
     if (path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n > 0) {
         er_affix_probe(index, node, value, hits);
+    }
+    if (value->kind == ER_FIELD_NUMBER && !er_ranges_is_empty(&path->ranges)) {
+        er_ranges_find(&path->ranges, er_scalar_decimal(value), range_found, hits);
     }
     if (path->gram_lengths != 0 && value->kind <= ER_FIELD_BOOL) {
         er_gram_probe(index, node, value, hits);

@@ -5,6 +5,7 @@
  *     exact   hash table of whole values, of keys of numbers, of folded text
  *     affix   the same for prefixes and suffixes, one look-up per length in use
  *     gram    up to 8 bytes of a literal that every accepted value contains; a bit filter in front lets most positions pass by
+ *     range   a tree of intervals per path
  *     every   no key: asked for each value of the path
  *
  * One writer while nobody reads, or many readers. Adding and removing cost one entry; nothing is ever rebuilt as a whole.
@@ -14,6 +15,7 @@
 
 #include "rules/engine/catalog.h"
 #include "rules/engine/idlist.h"
+#include "rules/engine/ranges.h"
 
 /* Lengths in use at one path, ascending. */
 struct er_lengths {
@@ -43,6 +45,7 @@ struct er_path_index {
     struct er_lengths prefix, suffix, fold_prefix, fold_suffix;
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
+    struct er_ranges ranges;
     struct er_idlist every;
 };
 

@@ -41,7 +41,7 @@ static enum er_index_kind index_kind(const struct er_test *test)
     if (kind == ER_INDEX_GRAM && test->u.search->literal.n == 0) {
         return ER_INDEX_EVERY;
     }
-    if (kind == ER_INDEX_RANGE && test->u.bounds->numeric.different) {
+    if (kind == ER_INDEX_RANGE && test->u.bounds->different) {
         return ER_INDEX_EVERY;
     }
     return kind;
@@ -70,30 +70,28 @@ static bool init_search(struct er_test *test, const struct er_question *question
     return true;
 }
 
-static char *copy_bound(char *to, struct er_str *bound, struct er_decimal *number)
-{
-    if (bound->n > 0) {
-        memcpy(to, bound->p, bound->n);
-        bound->p = to;
-        *number = er_decimal_of(*bound);
-    }
-    return to + bound->n;
-}
-
 static bool init_bounds(struct er_test *test, const struct er_question *question)
 {
-    const struct er_numeric *numeric = question->numeric;
-    struct er_bounds *bounds = malloc(sizeof *bounds + question->text.n + numeric->low.n + numeric->high.n);
+    struct er_str low = question->numeric->low, high = question->numeric->high;
+    struct er_bounds *bounds = malloc(sizeof *bounds + question->text.n + low.n + high.n);
     char *text = (char *)(bounds + 1);
 
     if (bounds == NULL) {
         return false;
     }
-    *bounds = (struct er_bounds){ .numeric = *numeric };
     memcpy(text, question->text.p, question->text.n);
     test->text = (struct er_str){ text, question->text.n };
-    text = copy_bound(text + question->text.n, &bounds->numeric.low, &bounds->low);
-    (void)copy_bound(text, &bounds->numeric.high, &bounds->high);
+    text += question->text.n;
+    if (low.n > 0) {
+        low.p = memcpy(text, low.p, low.n);
+    }
+    if (high.n > 0) {
+        high.p = memcpy(text + low.n, high.p, high.n);
+    }
+    *bounds =
+        (struct er_bounds){ .range = er_range_of(low, question->numeric->low_included, high, question->numeric->high_included),
+                            .different = question->numeric->different,
+                            .literals = low.n + high.n };
     test->u.bounds = bounds;
     return true;
 }
@@ -225,7 +223,7 @@ size_t er_test_bytes(const struct er_test *test)
     case ER_OP_GLOB:
         return sizeof *test->u.search + test->text.n;
     case ER_OP_RANGE:
-        return sizeof *test->u.bounds + test->text.n + test->u.bounds->numeric.low.n + test->u.bounds->numeric.high.n;
+        return sizeof *test->u.bounds + test->text.n + test->u.bounds->literals;
     case ER_OP_SET:
         return sizeof *test->u.set + ((size_t)test->u.set->mask + 1) * sizeof test->u.set->slots[0] + test->text.n;
     case ER_OP_ANY:
@@ -329,25 +327,7 @@ static bool glob_accepts(struct er_str glob, struct er_str s)
 
 static bool range_accepts(const struct er_bounds *bounds, const struct er_decimal *number)
 {
-    const struct er_numeric *numeric = &bounds->numeric;
-    int order;
-
-    if (numeric->different) {
-        return er_decimal_compare(number, &bounds->low) != 0;
-    }
-    if (numeric->low.n > 0) {
-        order = er_decimal_compare(number, &bounds->low);
-        if (order < 0 || (order == 0 && !numeric->low_included)) {
-            return false;
-        }
-    }
-    if (numeric->high.n > 0) {
-        order = er_decimal_compare(number, &bounds->high);
-        if (order > 0 || (order == 0 && !numeric->high_included)) {
-            return false;
-        }
-    }
-    return true;
+    return bounds->different ? er_decimal_compare(number, &bounds->range.low) != 0 : er_range_contains(&bounds->range, number);
 }
 
 struct er_cidr er_test_cidr(const struct er_test *test)

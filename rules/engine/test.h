@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "rules/base/range.h"
 #include "rules/engine/scalar.h"
 #include "rules/language/cidr.h"
 #include "rules/language/pattern.h"
@@ -85,10 +86,11 @@ struct er_search {
     atomic_uint overruns; /* runs that ended at a limit of one value */
 };
 
-/* The bounds of an ER_OP_RANGE; they point into the text that follows. */
+/* The bounds of an ER_OP_RANGE; they borrow the literals that follow. */
 struct er_bounds {
-    struct er_numeric numeric;
-    struct er_decimal low, high;
+    struct er_range range;
+    bool different; /* every number but the lower bound */
+    size_t literals;
 };
 
 /* A hash table of members: slots hold their place in the list of ids plus 1, or 0. */
