@@ -11,12 +11,12 @@ static void characters(void **state)
     static const struct {
         uint32_t from, to;
     } rows[] = {
-        { 'A', 'a' },         { 'Z', 'z' },         { '@', '@' },         { '[', '[' },       { 'a', 'a' },
-        { 0x0130, 0x0130 },   { 0x0131, 0x0131 },   { 0x212A, 'k' },      { 0x212B, 0xE5 },   { 0x017F, 's' },
-        { 0x03A3, 0x03C3 },   { 0x03C2, 0x03C3 },   { 0x03C3, 0x03C3 },   { 0x00DF, 0x00DF }, { 0x1E9E, 0x00DF },
-        { 0x0410, 0x0430 },   { 0x04C0, 0x04CF },   { 0x13F8, 0x13F0 },   { 0xAB70, 0x13A0 }, { 0x1E921, 0x1E943 },
-        { 0x10FFFF, 0x10FFFF }, { 0x00D7, 0x00D7 }, { 0x0100, 0x0101 },   { 0x0101, 0x0101 }, { 0x0178, 0x00FF },
-        { 0x1E900, 0x1E922 }, { 0x1E922, 0x1E922 }, { 0, 0 },
+        { 'A', 'a' },           { 'Z', 'z' },         { '@', '@' },       { '[', '[' },       { 'a', 'a' },
+        { 0x0130, 0x0130 },     { 0x0131, 0x0131 },   { 0x212A, 'k' },    { 0x212B, 0xE5 },   { 0x017F, 's' },
+        { 0x03A3, 0x03C3 },     { 0x03C2, 0x03C3 },   { 0x03C3, 0x03C3 }, { 0x00DF, 0x00DF }, { 0x1E9E, 0x00DF },
+        { 0x0410, 0x0430 },     { 0x04C0, 0x04CF },   { 0x13F8, 0x13F0 }, { 0xAB70, 0x13A0 }, { 0x1E921, 0x1E943 },
+        { 0x10FFFF, 0x10FFFF }, { 0x00D7, 0x00D7 },   { 0x0100, 0x0101 }, { 0x0101, 0x0101 }, { 0x0178, 0x00FF },
+        { 0x1E900, 0x1E922 },   { 0x1E922, 0x1E922 }, { 0, 0 },
     };
 
     (void)state;
@@ -100,18 +100,22 @@ static void texts(void **state)
         { "Hello", "HE", false, true, false },
         { "Hello", "LO", false, false, true },
         { "He", "hello", false, false, false },
-        { "\xE2\x84\xAA", "k", true, true, true },                   /* KELVIN SIGN */
-        { "k", "\xE2\x84\xAA", true, true, true },                   /* longer than the text */
+        { "\xE2\x84\xAA", "k", true, true, true }, /* KELVIN SIGN */
+        { "k", "\xE2\x84\xAA", true, true, true }, /* longer than the text */
         { "x\xE2\x84\xAAy", "XK", false, true, false },
         { "\xCE\xA3\xCE\xAF\xCF\x83\xCF\x85\xCF\x86\xCE\xBF\xCF\x82", "\xCF\x83\xCE\xAF\xCF\x83\xCF\x85\xCF\x86\xCE\xBF\xCF\x83",
-          true, true, true },                                        /* final and non-final sigma */
-        { "\xC3\x9F", "ss", false, false, false },                   /* sharp s */
-        { "STRA\xC3\x9F" "E", "stra\xE1\xBA\x9E" "e", true, true, true },
-        { "\xC3\xA4", "a\xCC\x88", false, false, false },            /* NFC, NFD */
+          true, true, true },                      /* final and non-final sigma */
+        { "\xC3\x9F", "ss", false, false, false }, /* sharp s */
+        { "STRA\xC3\x9F"
+          "E",
+          "stra\xE1\xBA\x9E"
+          "e",
+          true, true, true },
+        { "\xC3\xA4", "a\xCC\x88", false, false, false }, /* NFC, NFD */
         { "\xC3\x84", "\xA4", false, false, false },
         { "\xF0\x9F\x98\x80X", "x", false, false, true },
-        { "\xC8\xBA", "\xE2\xB1\xA5", true, true, true },            /* grows when folded */
-        { "I", "\xC4\xB1", false, false, false },                    /* no Turkish rules */
+        { "\xC8\xBA", "\xE2\xB1\xA5", true, true, true }, /* grows when folded */
+        { "I", "\xC4\xB1", false, false, false },         /* no Turkish rules */
     };
 
     (void)state;

@@ -9,7 +9,8 @@ static void malformed(void **state)
         const char *text;
         size_t offset;
     } rows[] = {
-        { "**", 0 }, { "a**b", 1 }, { "*a**", 2 }, { "\\", 0 }, { "a\\", 1 }, { "\\a", 0 }, { "a\\nb", 1 }, { "*\\?", 1 }, { "\\***", 2 },
+        { "**", 0 },  { "a**b", 1 },  { "*a**", 2 }, { "\\", 0 },    { "a\\", 1 },
+        { "\\a", 0 }, { "a\\nb", 1 }, { "*\\?", 1 }, { "\\***", 2 },
     };
     struct er_arena *arena = er_arena_new(0);
 
