@@ -151,9 +151,8 @@ static bool expect(struct reader *reader, const struct er_json *value, enum er_j
         er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, "leave the member out instead",
                         "null is not allowed here, expected %s", what);
     } else {
-        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s%s", what,
-                        value->type == ER_JSON_TRUE || value->type == ER_JSON_FALSE ? "the boolean " : "",
-                        er_json_type_name(value->type));
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s", what,
+                        er_json_kind(value));
     }
     return false;
 }
