@@ -39,7 +39,7 @@ static uint8_t mask_at(unsigned length, size_t i)
 {
     size_t bits = length > i * 8 ? length - i * 8 : 0;
 
-    return bits >= 8 ? 0xFF : (uint8_t)(0xFF00u >> bits);
+    return (uint8_t)(bits >= 8 ? 0xFFu : 0xFF00u >> bits);
 }
 
 bool er_cidr_parse(struct er_str text, struct er_cidr *out, bool *host_bits)

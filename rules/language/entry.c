@@ -62,35 +62,6 @@ static const struct er_operator_row *find_row(struct er_pattern_reader *reader, 
     return NULL;
 }
 
-const struct er_operator_row *er_find_operator(struct er_pattern_reader *reader, const struct er_json *object,
-                                               const struct er_place *place, bool but)
-{
-    struct er_problems *problems = reader->source->problems;
-    const struct er_operator_row *row = NULL;
-    bool known = true;
-    size_t n = 0;
-
-    if (!er_pattern_not_empty(reader, object, place, "{} names no operator",
-                              "name one, for example {\"prefix\": \"x\"}; to accept any value write {\"exists\": true}")) {
-        return NULL;
-    }
-    for (const struct er_json *member = object->first; member != NULL; member = member->next) {
-        struct er_place at = er_place_key(place, member->key);
-
-        if (!member->duplicate) {
-            row = find_row(reader, member, &at, but);
-            known = known && row != NULL;
-            n++;
-        }
-    }
-    if (n > 1) {
-        er_problems_add(problems, ER_E_PATTERN_SHAPE, er_place_pointer(problems, place), ER_NO_OFFSET,
-                        "write one object for each, any of which is enough; for both at once use $and",
-                        "an object takes one operator, this one has %zu", n);
-    }
-    return known && n == 1 ? row : NULL;
-}
-
 /* {"prefix": {"equals-ignore-case": X}}: returns X with *place for it, or NULL after a problem. */
 static const struct er_json *ignore_case(struct er_pattern_reader *reader, const struct er_json *object,
                                          const struct er_place *place, struct er_entry *entry)
@@ -109,30 +80,26 @@ static const struct er_json *ignore_case(struct er_pattern_reader *reader, const
     return member;
 }
 
-static bool read_list(struct er_pattern_reader *reader, er_operand_read *read, const struct er_json *list,
+static void read_list(struct er_pattern_reader *reader, er_operand_read *read, const struct er_json *list,
                       const struct er_place *place, struct er_entry *entry)
 {
     struct er_operand *operands;
-    bool good = true;
 
     if (!er_pattern_not_empty(reader, list, place, "the list is empty", "name at least one value")) {
-        return false;
+        return;
     }
     operands = er_pattern_array(reader, list->n, sizeof *operands);
-    if (operands == NULL) {
-        return false;
-    }
     entry->operands = operands;
-    for (const struct er_json *value = list->first; value != NULL; value = value->next, entry->n++) {
+    for (const struct er_json *value = list->first; value != NULL && !reader->no_memory; value = value->next, entry->n++) {
         struct er_place at = er_place_index(place, entry->n);
 
-        good = read(reader, value, &at, entry, &operands[entry->n]) && good;
+        (void)read(reader, value, &at, entry, &operands[entry->n]);
     }
-    return good;
 }
 
-bool er_read_operands(struct er_pattern_reader *reader, const struct er_operator_row *row, const struct er_json *value,
-                      const struct er_place *place, struct er_entry *entry)
+/* The value of the operator row, or (inside anything-but) a list of them. */
+static void read_operands(struct er_pattern_reader *reader, const struct er_operator_row *row, const struct er_json *value,
+                          const struct er_place *place, struct er_entry *entry)
 {
     struct er_place below = er_place_key(place, ER_STR("equals-ignore-case"));
     er_operand_read *read = entry->but ? row->read_but : row->read;
@@ -143,23 +110,28 @@ bool er_read_operands(struct er_pattern_reader *reader, const struct er_operator
         value = ignore_case(reader, value, place, entry);
         place = &below;
         if (value == NULL) {
-            return false;
+            return;
         }
     }
     if (value->type == ER_JSON_ARRAY && entry->but) {
-        return read_list(reader, read, value, place, entry);
+        read_list(reader, read, value, place, entry);
+        return;
     }
-    if (value->type == ER_JSON_ARRAY && row->op != ER_OPERATOR_NUMERIC) {
-        return er_pattern_expect(reader, value, ER_JSON_STRING, place, row->op == ER_OPERATOR_EXISTS ? "true or false" : "a string",
-                                 "write one object for each value: any entry of the field's list is enough");
+    if (value->type == ER_JSON_ARRAY && row->op != ER_OPERATOR_NUMERIC && row->op != ER_OPERATOR_EXISTS) {
+        (void)er_pattern_expect(reader, value, ER_JSON_STRING, place, "a string",
+                                "write one object for each value: any entry of the field's list is enough");
+        return;
     }
     if (row->op == ER_OPERATOR_EXISTS) {
-        return read(reader, value, place, entry, NULL);
+        (void)read(reader, value, place, entry, NULL);
+        return;
     }
     operand = er_pattern_array(reader, 1, sizeof *operand);
     entry->operands = operand;
     entry->n = 1;
-    return operand != NULL && read(reader, value, place, entry, operand);
+    if (operand != NULL) {
+        (void)read(reader, value, place, entry, operand);
+    }
 }
 
 bool er_read_exists(struct er_pattern_reader *reader, const struct er_json *value, const struct er_place *place,
@@ -167,7 +139,8 @@ bool er_read_exists(struct er_pattern_reader *reader, const struct er_json *valu
 {
     (void)out;
     entry->exists = value->type == ER_JSON_TRUE;
-    return entry->exists || er_pattern_expect(reader, value, ER_JSON_FALSE, place, "true or false", "write it without quotes");
+    return entry->exists || er_pattern_expect(reader, value, ER_JSON_FALSE, place, "true or false",
+                                              "write true or false, without quotes or brackets");
 }
 
 bool er_read_plain_value(struct er_pattern_reader *reader, const struct er_json *value, const struct er_place *place,
@@ -182,22 +155,33 @@ bool er_read_plain_value(struct er_pattern_reader *reader, const struct er_json 
     return true;
 }
 
-/* An object of the list. */
-static void read_object(struct er_pattern_reader *reader, const struct er_json *object, const struct er_place *place,
-                        struct er_entry *entry)
+void er_read_operator(struct er_pattern_reader *reader, const struct er_json *object, const struct er_place *place,
+                      struct er_entry *entry)
 {
-    const struct er_operator_row *row = er_find_operator(reader, object, place, false);
-    struct er_place at;
+    struct er_problems *problems = reader->source->problems;
+    bool but = entry->but;
+    size_t n = 0;
 
-    reader->result->tests++;
-    if (row == NULL) {
+    if (!er_pattern_not_empty(reader, object, place, "{} names no operator",
+                              "name one, for example {\"prefix\": \"x\"}; to accept any value write {\"exists\": true}")) {
         return;
     }
-    at = er_place_key(place, object->first->key);
-    if (row->read == NULL) {
-        (void)er_read_but(reader, object->first, &at, entry);
-    } else {
-        (void)er_read_operands(reader, row, object->first, &at, entry);
+    for (const struct er_json *member = object->first; member != NULL; member = member->next) {
+        struct er_place at = er_place_key(place, member->key);
+        const struct er_operator_row *row = member->duplicate ? NULL : find_row(reader, member, &at, but);
+
+        n += !member->duplicate;
+        *entry = (struct er_entry){ .but = but };
+        if (row != NULL && row->read == NULL) {
+            er_read_but(reader, member, &at, entry);
+        } else if (row != NULL) {
+            read_operands(reader, row, member, &at, entry);
+        }
+    }
+    if (n > 1) {
+        er_problems_add(problems, ER_E_PATTERN_SHAPE, er_place_pointer(problems, place), ER_NO_OFFSET,
+                        "write one object for each, any of which is enough; for both at once use $and",
+                        "an object takes one operator, this one has %zu", n);
     }
 }
 
@@ -245,7 +229,8 @@ void er_read_leaf(struct er_pattern_reader *reader, const struct er_json *list, 
             plain.entry = plain.entry == NULL ? &entries[node->n_entries++] : plain.entry;
             add_plain(reader, value, &at, &plain);
         } else if (value->type == ER_JSON_OBJECT) {
-            read_object(reader, value, &at, &entries[node->n_entries++]);
+            reader->result->tests++;
+            er_read_operator(reader, value, &at, &entries[node->n_entries++]);
         } else {
             node->n_entries++;
             er_problems_add(problems, ER_E_RULE_TYPE, er_place_pointer(problems, &at), ER_NO_OFFSET,

@@ -15,13 +15,13 @@ static void refuse_element(struct er_pattern_reader *reader, const struct er_jso
     }
 }
 
-static bool read_values(struct er_pattern_reader *reader, const struct er_json *first, size_t n, const struct er_place *place,
+static void read_values(struct er_pattern_reader *reader, const struct er_json *first, size_t n, const struct er_place *place,
                         struct er_entry *entry)
 {
     struct er_operand *operands = er_pattern_array(reader, n, sizeof *operands);
 
     if (operands == NULL) {
-        return false;
+        return;
     }
     entry->op = ER_OPERATOR_EQUALS;
     entry->operands = operands;
@@ -35,28 +35,18 @@ static bool read_values(struct er_pattern_reader *reader, const struct er_json *
         }
         entry->n++;
     }
-    return true;
 }
 
-bool er_read_but(struct er_pattern_reader *reader, const struct er_json *value, const struct er_place *place,
+void er_read_but(struct er_pattern_reader *reader, const struct er_json *value, const struct er_place *place,
                  struct er_entry *entry)
 {
-    const struct er_operator_row *row;
-    struct er_place at;
-
     entry->but = true;
     if (er_json_is_scalar(value)) {
-        return read_values(reader, value, 1, place, entry);
+        read_values(reader, value, 1, place, entry);
+    } else if (value->type == ER_JSON_OBJECT) {
+        er_read_operator(reader, value, place, entry);
+    } else if (er_pattern_not_empty(reader, value, place, "anything-but has an empty list",
+                                    "name what is not accepted; to accept any value write {\"exists\": true}")) {
+        read_values(reader, value->first, value->n, place, entry);
     }
-    if (value->type == ER_JSON_ARRAY) {
-        return er_pattern_not_empty(reader, value, place, "anything-but has an empty list",
-                                    "name what is not accepted; to accept any value write {\"exists\": true}") &&
-               read_values(reader, value->first, value->n, place, entry);
-    }
-    row = er_find_operator(reader, value, place, true);
-    if (row == NULL) {
-        return false;
-    }
-    at = er_place_key(place, value->first->key);
-    return er_read_operands(reader, row, value->first, &at, entry);
 }

@@ -54,7 +54,9 @@ static struct branches any_of(struct branches a, struct branches b)
 
 const char *er_json_kind(const struct er_json *value)
 {
-    return value->type == ER_JSON_TRUE || value->type == ER_JSON_FALSE ? "a boolean" : er_json_type_name(value->type);
+    return value->type == ER_JSON_TRUE    ? "the boolean true"
+           : value->type == ER_JSON_FALSE ? "the boolean false"
+                                          : er_json_type_name(value->type);
 }
 
 bool er_pattern_expect(struct er_pattern_reader *reader, const struct er_json *value, enum er_json_type type,

@@ -25,20 +25,16 @@ er_operand_read er_read_exists, er_read_plain_value; /* entry.c */
 struct er_operator_row {
     const char *name;
     enum er_operator op;
-    er_operand_read *read;     /* NULL: anything-but */
+    er_operand_read *read;     /* of one value; NULL: anything-but */
     er_operand_read *read_but; /* inside anything-but; NULL: cannot stand there */
 };
 
-/* The row of the only operator of object, or NULL after saying what is wrong. Every wrong member is named. but: inside anything-but. */
-const struct er_operator_row *er_find_operator(struct er_pattern_reader *reader, const struct er_json *object,
-                                               const struct er_place *place, bool but);
-
-/* The value of the operator row, or (inside anything-but) a list of them. */
-bool er_read_operands(struct er_pattern_reader *reader, const struct er_operator_row *row, const struct er_json *value,
-                      const struct er_place *place, struct er_entry *entry);
+/* An object with its one operator. entry->but: it stands inside anything-but. */
+void er_read_operator(struct er_pattern_reader *reader, const struct er_json *object, const struct er_place *place,
+                      struct er_entry *entry);
 
 /* The value of anything-but. */
-bool er_read_but(struct er_pattern_reader *reader, const struct er_json *value, const struct er_place *place,
+void er_read_but(struct er_pattern_reader *reader, const struct er_json *value, const struct er_place *place,
                  struct er_entry *entry); /* op_but.c */
 
 /* The list of a leaf: fills node's entries. */
@@ -59,7 +55,7 @@ bool er_pattern_not_empty(struct er_pattern_reader *reader, const struct er_json
 struct er_str er_pattern_keep(struct er_pattern_reader *reader, struct er_str s);
 void *er_pattern_array(struct er_pattern_reader *reader, size_t count, size_t size);
 
-/* A value as the user knows it: "a boolean", "null", "an object". Static storage. */
+/* A value as the user knows it: "the boolean true", "null", "object". Static storage. */
 const char *er_json_kind(const struct er_json *value);
 
 static inline bool er_json_is_scalar(const struct er_json *value)

@@ -133,7 +133,7 @@ static struct er_str token_of(const struct er_place *place, char number[24])
     return (struct er_str){ number, (size_t)snprintf(number, 24, "%zu", place->index) };
 }
 
-struct er_str er_place_pointer(const struct er_problems *problems, const struct er_place *place)
+struct er_str er_place_pointer(struct er_problems *problems, const struct er_place *place)
 {
     char number[24];
     size_t n = 0;
@@ -147,6 +147,7 @@ struct er_str er_place_pointer(const struct er_problems *problems, const struct 
     }
     p = er_arena_alloc(problems->arena, n + 1);
     if (p == NULL) {
+        problems->no_memory = true;
         return (struct er_str){ "", 0 };
     }
     p += n;

@@ -58,7 +58,7 @@ static inline struct er_place er_place_index(const struct er_place *up, size_t i
 
 /* The pointer of a place for er_problems_add, in the problems' arena. Empty when the list is full, so that a document with very many
  * problems stays cheap. */
-struct er_str er_place_pointer(const struct er_problems *problems, const struct er_place *place);
+struct er_str er_place_pointer(struct er_problems *problems, const struct er_place *place);
 
 /* pointer + "/" + escaped token (RFC 6901: ~ becomes ~0, / becomes ~1), in arena. */
 struct er_str er_pointer_push(struct er_arena *arena, struct er_str pointer, struct er_str token);

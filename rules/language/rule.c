@@ -116,9 +116,12 @@ static struct er_arena *scratch_arena(const struct reader *reader)
     return reader->problems->arena;
 }
 
-static struct er_str push(const struct reader *reader, struct er_str pointer, struct er_str token)
+static struct er_str push(struct reader *reader, struct er_str pointer, struct er_str token)
 {
-    return er_pointer_push(scratch_arena(reader), pointer, token);
+    struct er_str longer = er_pointer_push(scratch_arena(reader), pointer, token);
+
+    reader->no_memory = reader->no_memory || longer.n == 0;
+    return longer;
 }
 
 static struct er_str keep(struct reader *reader, struct er_str s)
@@ -148,9 +151,8 @@ static bool expect(struct reader *reader, const struct er_json *value, enum er_j
         er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, "leave the member out instead",
                         "null is not allowed here, expected %s", what);
     } else {
-        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s%s", what,
-                        value->type == ER_JSON_TRUE || value->type == ER_JSON_FALSE ? "the boolean " : "",
-                        er_json_type_name(value->type));
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s", what,
+                        er_json_kind(value));
     }
     return false;
 }
@@ -223,7 +225,9 @@ static void read_types(struct reader *reader, const struct er_json *value, struc
         if (entry->type == ER_JSON_STRING) {
             types[i] = keep(reader, entry->text);
         } else {
-            (void)expect(reader, entry, ER_JSON_STRING, er_pointer_push_index(scratch_arena(reader), pointer, i), "a string");
+            struct er_place place = er_place_of(pointer), at = er_place_index(&place, i);
+
+            (void)expect(reader, entry, ER_JSON_STRING, er_place_pointer(reader->problems, &at), "a string");
         }
     }
     reader->rule.has_types = true;
