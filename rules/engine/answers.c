@@ -19,10 +19,15 @@ void er_answers_fini(struct er_answers *answers)
 {
     er_regex_scratch_free(answers->asking.scratch);
     er_scalar_fini(&answers->value);
-    er_idlist_fini(&answers->hits);
-    free(answers->items);
+    free(answers->hits);
+    er_pages_fini(&answers->items);
     free(answers->marks);
     *answers = (struct er_answers){ 0 };
+}
+
+static struct er_answer *answer_at(const struct er_answers *answers, uint32_t test)
+{
+    return er_pages_at(&answers->items, test, struct er_answer);
 }
 
 static uint8_t reason_index(struct er_answers *answers, const char *reason)
@@ -120,7 +125,7 @@ enum er_truth er_answers_value(struct er_answers *answers, uint32_t id, uint32_t
 /* Asks one test about one value; an accepted value or, failing that, an undecided one makes the answer. */
 static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field)
 {
-    struct er_answer *answer = &answers->items[id];
+    struct er_answer *answer = answer_at(answers, id);
     const char *reason;
     enum er_truth truth = er_answers_value(answers, id, field, &reason);
 
@@ -151,7 +156,7 @@ static void ask_all(struct er_answers *answers, uint32_t id, uint32_t first)
 /* The answer in a state that belongs to this event. */
 static struct er_answer *fresh_answer(struct er_answers *answers, uint32_t test)
 {
-    struct er_answer *answer = &answers->items[test];
+    struct er_answer *answer = answer_at(answers, test);
 
     *answer = (struct er_answer){ .stamp = answers->stamp, .field = ER_NONE, .truth = ER_FALSE };
     return answer;
@@ -159,9 +164,12 @@ static struct er_answer *fresh_answer(struct er_answers *answers, uint32_t test)
 
 static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
 {
-    __builtin_prefetch(&answers->side->tests[test]); /* read when the probing is through */
-    if (!er_idlist_add(&answers->hits, test)) {
+    __builtin_prefetch(er_side_posting(answers->side, test)); /* read when the probing is through */
+    if (answers->n_hits == answers->hits_capacity &&
+        !er_grow(&answers->hits, &answers->hits_capacity, sizeof *answers->hits, answers->n_hits)) {
         answers->no_memory = true;
+    } else {
+        answers->hits[answers->n_hits++] = test;
     }
     return fresh_answer(answers, test);
 }
@@ -170,7 +178,7 @@ static bool hit(struct er_hits *hits, uint32_t test, bool sure)
 {
     struct probe *probe = (struct probe *)hits;
     struct er_answers *answers = probe->answers;
-    struct er_answer *answer = &answers->items[test];
+    struct er_answer *answer = answer_at(answers, test);
 
     if (answer->stamp != answers->stamp) {
         answer = hit_answer(answers, test);
@@ -190,20 +198,19 @@ static bool reserve(struct er_answers *answers, const struct er_side *side)
 {
     uint32_t grams = side->index.gram_items.top;
 
-    return (side->tests_capacity == 0 ||
-            er_grow(&answers->items, &answers->capacity, sizeof *answers->items, side->tests_capacity - 1)) &&
+    return er_pages_reserve_all(&answers->items, sizeof(struct er_answer), side->tests_top) &&
            (grams == 0 || er_grow(&answers->marks, &answers->marks_capacity, sizeof *answers->marks, grams - 1));
 }
 
 static void begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
 {
     if (++answers->stamp == 0) {
-        memset(answers->items, 0, answers->capacity * sizeof *answers->items);
+        er_pages_clear(&answers->items, sizeof(struct er_answer));
         answers->stamp = 1;
     }
     answers->side = side;
     answers->fields = fields;
-    answers->hits.n = 0;
+    answers->n_hits = 0;
     answers->budget_started = false;
     answers->no_memory = false;
     answers->value.field = ER_NONE;
@@ -221,11 +228,9 @@ static uint32_t next_value(struct er_answers *answers)
 }
 
 /* Once per node: when the first of its list has its turn. */
-static void probe_every(struct er_answers *answers, uint32_t node)
+static void probe_every(struct er_answers *answers, const struct er_idlist *tests, uint32_t node)
 {
-    const struct er_idlist *tests = er_index_every(&answers->side->index, node);
-
-    for (uint32_t i = 0; i < tests->n; i++) {
+    for (uint32_t i = 0, n = er_idlist_n(tests); i < n; i++) {
         uint32_t test = er_idlist_ids(tests)[i];
 
         (void)hit_answer(answers, test);
@@ -245,15 +250,16 @@ bool er_answers_begin(struct er_answers *answers, const struct er_side *side, co
     probe.hits.event = next_value(answers);
     for (probe.field = 0; probe.field < fields->n; probe.field++) {
         const struct er_field *field = &fields->items[probe.field];
+        const struct er_path_index *path = er_index_path(&side->index, field->node);
 
-        if (field->dead || !er_index_has(&side->index, field->node)) {
+        if (field->dead || path == NULL) {
             continue;
         }
         probe.hits.value = next_value(answers);
         er_scalar_set(&answers->value, fields, probe.field);
         er_index_probe(&side->index, field->node, &answers->value, &probe.hits);
-        if (er_fields_first(fields, field->node) == probe.field) {
-            probe_every(answers, field->node);
+        if (path->every.u.word != 0 && er_fields_first(fields, field->node) == probe.field) {
+            probe_every(answers, &path->every, field->node);
         }
     }
     return !answers->no_memory && !answers->value.no_memory;
@@ -266,7 +272,7 @@ static void ask_now(struct er_answers *answers, uint32_t id)
     uint32_t first = er_fields_first(answers->fields, test->node);
 
     if (test->op == ER_OP_PRESENT || test->op == ER_OP_ABSENT) {
-        answers->items[id].truth = (first != ER_NONE) == (test->op == ER_OP_PRESENT) ? ER_TRUE : ER_FALSE;
+        answer_at(answers, id)->truth = (first != ER_NONE) == (test->op == ER_OP_PRESENT) ? ER_TRUE : ER_FALSE;
     } else {
         ask_all(answers, id, first);
     }
@@ -274,11 +280,11 @@ static void ask_now(struct er_answers *answers, uint32_t id)
 
 enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
 {
-    const struct er_answer *answer = &answers->items[test];
+    const struct er_answer *answer = answer_at(answers, test);
 
     if (answer->stamp != answers->stamp) {
         answer = fresh_answer(answers, test);
-        if (answers->side->tests[test].terms.n == 0) {
+        if (er_side_posted(answers->side, test) == 0) {
             ask_now(answers, test);
         }
     }
@@ -287,5 +293,5 @@ enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
 
 const char *er_answers_reason(const struct er_answers *answers, uint32_t test)
 {
-    return answers->reasons[answers->items[test].reason];
+    return answers->reasons[answer_at(answers, test)->reason];
 }

@@ -23,12 +23,12 @@ struct er_answer {
 /* Initialise with er_answers_init. */
 struct er_answers {
     struct er_asking asking;
-    struct er_scalar value;  /* the one looked at */
-    struct er_answer *items; /* per test id */
-    uint32_t capacity;
+    struct er_scalar value; /* the one looked at */
+    struct er_pages items;  /* struct er_answer per test id */
     uint32_t stamp;
-    struct er_idlist hits; /* tests that probing asked */
-    uint32_t *marks;       /* for er_hits */
+    uint32_t *hits; /* tests that probing asked */
+    uint32_t n_hits, hits_capacity;
+    uint32_t *marks; /* for er_hits */
     uint32_t marks_capacity;
     uint32_t number;                 /* of the last value probed */
     const char *reasons[ER_REASONS]; /* static texts seen so far */

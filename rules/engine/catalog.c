@@ -46,7 +46,7 @@ static uint32_t node_new(struct er_catalog *catalog, uint32_t parent, struct er_
     uint32_t id = ER_NONE;
     struct er_node *node;
 
-    if (er_table_reserve(&catalog->node_table, 1)) {
+    if (er_table_reserve(&catalog->node_table, tag, 1)) {
         id = er_stable_take(&catalog->nodes);
     }
     if (id == ER_NONE) {
@@ -164,7 +164,7 @@ static uint32_t test_new(struct er_catalog *catalog, const struct er_question *q
     uint32_t id = ER_NONE;
     struct er_test *test;
 
-    if (er_table_reserve(&catalog->test_table, 1)) {
+    if (er_table_reserve(&catalog->test_table, tag, 1)) {
         id = er_stable_take(&catalog->tests);
     }
     if (id == ER_NONE) {
@@ -225,6 +225,37 @@ static uint32_t id_tag(const struct er_catalog *catalog, struct er_str id)
     return er_hash_tag(er_hash(id, catalog->seed));
 }
 
+_Static_assert(ER_SUB_SMALL >= sizeof(char *), "the union is as long as its text");
+
+/* Ids have up to 100 characters. */
+static bool copy_id(struct er_catalog *catalog, struct er_sub *sub, struct er_str id)
+{
+    char *to = sub->u.few;
+
+    if (id.n > UINT8_MAX) {
+        return false;
+    }
+    if (id.n > ER_SUB_SMALL) {
+        to = malloc(id.n);
+        if (to == NULL) {
+            return false;
+        }
+        sub->u.many = to;
+        catalog->text_bytes += id.n;
+    }
+    memcpy(to, id.p, id.n);
+    sub->n = (uint8_t)id.n;
+    return true;
+}
+
+static void free_id(struct er_catalog *catalog, struct er_sub *sub)
+{
+    if (sub->n > ER_SUB_SMALL) {
+        catalog->text_bytes -= sub->n;
+        free(sub->u.many);
+    }
+}
+
 uint32_t er_catalog_sub_new(struct er_catalog *catalog, const struct er_rule *rule, uint32_t slot)
 {
     uint32_t id = er_stable_take(&catalog->subs);
@@ -234,13 +265,13 @@ uint32_t er_catalog_sub_new(struct er_catalog *catalog, const struct er_rule *ru
         return ER_NONE;
     }
     sub = er_catalog_sub(catalog, id);
-    if (!copy_text(catalog, &sub->id, rule->id)) {
+    if (!copy_id(catalog, sub, rule->id)) {
         er_stable_give(&catalog->subs, id);
         return ER_NONE;
     }
     sub->term = er_term_of_rule(catalog, rule);
     if (sub->term == ER_NONE) {
-        free_text(catalog, sub->id);
+        free_id(catalog, sub);
         er_stable_give(&catalog->subs, id);
         return ER_NONE;
     }
@@ -254,7 +285,7 @@ void er_catalog_sub_free(struct er_catalog *catalog, uint32_t id)
     struct er_sub *sub = er_catalog_sub(catalog, id);
 
     er_term_unref(catalog, sub->term);
-    free_text(catalog, sub->id);
+    free_id(catalog, sub);
     er_stable_give(&catalog->subs, id);
 }
 
@@ -263,16 +294,16 @@ uint32_t er_catalog_sub_find(const struct er_catalog *catalog, struct er_str id)
     uint32_t sub;
 
     for (size_t step = 0; (sub = er_table_next(&catalog->sub_table, id_tag(catalog, id), &step)) != ER_NONE;) {
-        if (er_str_eq(er_catalog_sub(catalog, sub)->id, id)) {
+        if (er_str_eq(er_sub_id(er_catalog_sub(catalog, sub)), id)) {
             return sub;
         }
     }
     return ER_NONE;
 }
 
-bool er_catalog_sub_reserve(struct er_catalog *catalog, size_t n)
+bool er_catalog_sub_reserve(struct er_catalog *catalog, struct er_str id)
 {
-    return er_table_reserve(&catalog->sub_table, n);
+    return er_table_reserve(&catalog->sub_table, id_tag(catalog, id), 1);
 }
 
 void er_catalog_sub_name(struct er_catalog *catalog, uint32_t sub, uint32_t instead_of)
@@ -315,7 +346,7 @@ uint32_t er_catalog_slot_new(struct er_catalog *catalog, struct er_str id)
 {
     uint32_t slot = ER_NONE;
 
-    if (er_table_reserve(&catalog->slot_table, 1)) {
+    if (er_table_reserve(&catalog->slot_table, id_tag(catalog, id), 1)) {
         slot = er_stable_take(&catalog->slots);
     }
     if (slot == ER_NONE) {
@@ -369,19 +400,19 @@ bool er_catalog_init(struct er_catalog *catalog)
 
 static void free_named_subs(struct er_catalog *catalog)
 {
-    for (size_t i = 0; i < catalog->sub_table.capacity; i++) {
-        if (catalog->sub_table.slots[i] != 0) {
-            er_catalog_sub_free(catalog, (uint32_t)catalog->sub_table.slots[i] - 1);
-        }
+    uint64_t at = 0;
+
+    for (uint32_t id; (id = er_table_each(&catalog->sub_table, &at)) != ER_NONE;) {
+        er_catalog_sub_free(catalog, id);
     }
 }
 
 static void free_slots(struct er_catalog *catalog)
 {
-    for (size_t i = 0; i < catalog->slot_table.capacity; i++) {
-        if (catalog->slot_table.slots[i] != 0) {
-            free_text(catalog, er_catalog_slot(catalog, (uint32_t)catalog->slot_table.slots[i] - 1)->id);
-        }
+    uint64_t at = 0;
+
+    for (uint32_t id; (id = er_table_each(&catalog->slot_table, &at)) != ER_NONE;) {
+        free_text(catalog, er_catalog_slot(catalog, id)->id);
     }
 }
 
@@ -403,9 +434,9 @@ void er_catalog_fini(struct er_catalog *catalog)
 
 size_t er_catalog_bytes(const struct er_catalog *catalog)
 {
-    size_t slots = catalog->node_table.capacity + catalog->test_table.capacity + catalog->term_table.capacity +
-                   catalog->sub_table.capacity + catalog->slot_table.capacity;
+    size_t tables = catalog->node_table.bytes + catalog->test_table.bytes + catalog->term_table.bytes + catalog->sub_table.bytes +
+                    catalog->slot_table.bytes;
 
-    return catalog->text_bytes + slots * sizeof(uint64_t) + er_stable_bytes(&catalog->nodes) + er_stable_bytes(&catalog->tests) +
+    return catalog->text_bytes + tables + er_stable_bytes(&catalog->nodes) + er_stable_bytes(&catalog->tests) +
            er_stable_bytes(&catalog->terms) + er_stable_bytes(&catalog->subs) + er_stable_bytes(&catalog->slots);
 }

@@ -36,13 +36,24 @@ struct er_node {
     struct er_str key; /* owned */
 };
 
+#define ER_SUB_SMALL 16u
+
 struct er_sub {
-    struct er_str id; /* owned */
+    union {
+        char few[ER_SUB_SMALL];
+        char *many; /* owned */
+    } u;            /* its id */
     uint32_t term;
     uint32_t subscriber; /* slot */
     uint32_t tag;        /* of its id; writer only */
+    uint8_t n;           /* bytes of the id */
     bool doomed;         /* leaves with the change that is being prepared; writer only */
 };
+
+static inline struct er_str er_sub_id(const struct er_sub *sub)
+{
+    return (struct er_str){ sub->n <= ER_SUB_SMALL ? sub->u.few : sub->u.many, sub->n };
+}
 
 /* A subscriber's slot. Who stands in it is each side's matter. */
 struct er_slot {
@@ -116,7 +127,7 @@ void er_catalog_sub_free(struct er_catalog *catalog, uint32_t id);
 
 /* The subscription that an id stands for, or ER_NONE. Naming: set replaces; the room for a new name must have been reserved. */
 uint32_t er_catalog_sub_find(const struct er_catalog *catalog, struct er_str id);
-bool er_catalog_sub_reserve(struct er_catalog *catalog, size_t n);
+bool er_catalog_sub_reserve(struct er_catalog *catalog, struct er_str id);
 void er_catalog_sub_name(struct er_catalog *catalog, uint32_t sub, uint32_t instead_of);
 void er_catalog_sub_unname(struct er_catalog *catalog, uint32_t sub, uint32_t gives_way_to);
 

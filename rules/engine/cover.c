@@ -32,7 +32,7 @@ static const struct cost nothing = { GRADE_KEYED, 0 };
 static struct cost test_cost(const struct er_side *side, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(side->catalog, id);
-    uint64_t posted = id < side->tests_capacity ? side->tests[id].terms.n : 0;
+    uint64_t posted = er_side_posted(side, id);
     struct cost cost = { GRADE_KEYED, er_index_weight(test) * (posted + 1) };
 
     if (test->op == ER_OP_SET) {

@@ -1,7 +1,6 @@
 #include "rules/engine/index.h"
 
 #include <stdlib.h>
-#include "rules/engine/grow.h"
 #include "rules/engine/index_kinds.h"
 
 static bool every_add(struct er_index *index, struct er_path_index *path, uint32_t test)
@@ -63,28 +62,30 @@ void er_index_init(struct er_index *index, const struct er_catalog *catalog)
 
 static void path_free(struct er_index *index, uint32_t node)
 {
-    struct er_path_index *path = index->paths[node];
+    struct er_path_index *path = er_index_path(index, node);
 
     free(path->prefix.items);
     free(path->suffix.items);
     free(path->fold_prefix.items);
     free(path->fold_suffix.items);
     free(path);
-    index->paths[node] = NULL;
-    index->path_bytes -= sizeof *index->paths[node];
+    *er_pages_at(&index->paths, node, struct er_path_index *) = NULL;
+    index->path_bytes -= sizeof *path;
 }
 
 void er_index_fini(struct er_index *index)
 {
-    for (uint32_t i = 0; i < index->capacity; i++) {
-        if (index->paths[i] != NULL) {
-            er_gram_fini(index, index->paths[i]);
-            er_ranges_fini(&index->paths[i]->ranges);
-            er_idlist_fini(&index->paths[i]->every);
+    for (uint32_t i = 0; i < index->paths.capacity * ER_PAGE_ELEMENTS; i++) {
+        struct er_path_index *path = er_index_path(index, i);
+
+        if (path != NULL) {
+            er_gram_fini(index, path);
+            er_ranges_fini(&path->ranges);
+            er_idlist_fini(&path->every);
             path_free(index, i);
         }
     }
-    free(index->paths);
+    er_pages_fini(&index->paths);
     er_table_fini(&index->exact);
     er_table_fini(&index->affix);
     er_table_fini(&index->gram);
@@ -93,28 +94,30 @@ void er_index_fini(struct er_index *index)
 
 static struct er_path_index *path_open(struct er_index *index, uint32_t node)
 {
-    if (!er_grow(&index->paths, &index->capacity, sizeof(struct er_path_index *), node)) {
+    struct er_path_index *path;
+
+    if (!er_pages_reserve(&index->paths, sizeof path, node)) {
         return NULL;
     }
-    if (index->paths[node] == NULL) {
-        struct er_path_index *path = calloc(1, sizeof *path);
-
+    path = er_index_path(index, node);
+    if (path == NULL) {
+        path = calloc(1, sizeof *path);
         if (path == NULL) {
             return NULL;
         }
         path->present = ER_NONE;
-        index->paths[node] = path;
+        *er_pages_at(&index->paths, node, struct er_path_index *) = path;
         index->path_bytes += sizeof *path;
     }
-    return index->paths[node];
+    return path;
 }
 
 static void path_close(struct er_index *index, uint32_t node)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
 
     if (path->exact == 0 && path->numbers == 0 && path->folded == 0 && path->present == ER_NONE && path->prefix.n == 0 &&
-        path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0 && er_ranges_is_empty(&path->ranges)) {
+        path->suffix.n == 0 && path->gram_lengths == 0 && er_idlist_n(&path->every) == 0 && er_ranges_is_empty(&path->ranges)) {
         path_free(index, node);
     }
 }
@@ -138,7 +141,7 @@ void er_index_remove(struct er_index *index, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
 
-    kinds[test->index].remove(index, index->paths[test->node], id);
+    kinds[test->index].remove(index, er_index_path(index, test->node), id);
     path_close(index, test->node);
 }
 
@@ -191,7 +194,7 @@ uint64_t er_index_weight(const struct er_test *test)
 
 void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
 
     if (path->present != ER_NONE) {
         hits->hit(hits, path->present, true);
@@ -212,6 +215,6 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
 
 size_t er_index_bytes(const struct er_index *index)
 {
-    return index->path_bytes + index->capacity * sizeof *index->paths + er_gram_bytes(index) +
-           (index->exact.capacity + index->affix.capacity + index->gram.capacity) * sizeof(uint64_t);
+    return index->path_bytes + er_pages_bytes(&index->paths, sizeof(struct er_path_index *)) + er_gram_bytes(index) +
+           index->exact.bytes + index->affix.bytes + index->gram.bytes;
 }

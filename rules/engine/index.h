@@ -15,6 +15,7 @@
 
 #include "rules/engine/catalog.h"
 #include "rules/engine/idlist.h"
+#include "rules/engine/pages.h"
 #include "rules/engine/ranges.h"
 
 /* Lengths in use at one path, ascending. */
@@ -60,8 +61,7 @@ struct er_gram {
 /* Initialise with er_index_init. */
 struct er_index {
     const struct er_catalog *catalog;
-    struct er_path_index **paths; /* per node; NULL: no test there */
-    uint32_t capacity;
+    struct er_pages paths; /* struct er_path_index * per node; NULL: no test there */
     struct er_table exact, affix, gram;
     struct er_stable gram_items; /* struct er_gram */
     size_t path_bytes;
@@ -97,15 +97,10 @@ struct er_hits {
 /* The tests that have a key and may accept the value, which may be a mark of an empty array. A test may come more than once. */
 void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 
-/* The tests at a node that have no key: each may accept any value. */
-static inline const struct er_idlist *er_index_every(const struct er_index *index, uint32_t node)
+/* What there is at a node, or NULL. */
+static inline struct er_path_index *er_index_path(const struct er_index *index, uint32_t node)
 {
-    return &index->paths[node]->every;
-}
-
-static inline bool er_index_has(const struct er_index *index, uint32_t node)
-{
-    return node < index->capacity && index->paths[node] != NULL;
+    return er_pages_has(&index->paths, node) ? *er_pages_at(&index->paths, node, struct er_path_index *) : NULL;
 }
 
 #endif

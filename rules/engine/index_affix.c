@@ -63,11 +63,12 @@ static void lengths_remove(struct er_lengths *lengths, size_t n)
 bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
+    uint32_t tag = tag_of(index, test->node, (enum er_test_op)test->op, test->text);
 
-    if (!er_table_reserve(&index->affix, 1) || !lengths_add(lengths_of(path, test), test->text.n)) {
+    if (!er_table_reserve(&index->affix, tag, 1) || !lengths_add(lengths_of(path, test), test->text.n)) {
         return false;
     }
-    er_table_add(&index->affix, tag_of(index, test->node, (enum er_test_op)test->op, test->text), id);
+    er_table_add(&index->affix, tag, id);
     return true;
 }
 
@@ -111,7 +112,7 @@ static void probe_lengths(const struct er_index *index, const struct er_lengths 
 
 static void probe_both(const struct er_index *index, struct er_question asked, unsigned kind, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[asked.node];
+    const struct er_path_index *path = er_index_path(index, asked.node);
     bool fold = asked.op == ER_OP_FOLD_PREFIX;
 
     probe_lengths(index, fold ? &path->fold_prefix : &path->prefix, asked, kind, hits);
@@ -121,7 +122,7 @@ static void probe_both(const struct er_index *index, struct er_question asked, u
 
 void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
 
     if (value->kind <= ER_FIELD_BOOL) {
         probe_both(index, (struct er_question){ .node = node, .op = ER_OP_PREFIX, .text = value->text }, value->kind, hits);

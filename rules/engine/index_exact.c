@@ -18,11 +18,12 @@ static bool is_text(const struct er_test *test)
 bool er_exact_add(struct er_index *index, struct er_path_index *path, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
+    uint32_t tag = tag_of(index, test->node, (enum er_test_op)test->op, test->text);
 
-    if (!er_table_reserve(&index->exact, 1)) {
+    if (!er_table_reserve(&index->exact, tag, 1)) {
         return false;
     }
-    er_table_add(&index->exact, tag_of(index, test->node, (enum er_test_op)test->op, test->text), id);
+    er_table_add(&index->exact, tag, id);
     ++*count_of(path, test);
     path->texts += is_text(test);
     return true;
@@ -55,7 +56,7 @@ static void probe(const struct er_index *index, const struct er_question *asked,
 
 void er_exact_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
     struct er_question asked = { .node = node, .op = ER_OP_EXACT, .text = value->text };
     bool number = value->kind == ER_FIELD_NUMBER;
 

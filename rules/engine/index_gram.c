@@ -62,7 +62,7 @@ static void consider(const struct er_index *index, uint32_t node, struct er_str 
     for (size_t i = 0; i <= last && i < PLACES_TRIED && best->cost > weight; i++) {
         uint64_t bytes = er_gram_load(literal.p + (last - i), length);
         uint32_t id = gram_find(index, node, length, bytes);
-        uint64_t cost = weight * (id == ER_NONE ? 1 : (uint64_t)gram_at(index, id)->tests.n + 1);
+        uint64_t cost = weight * (id == ER_NONE ? 1 : (uint64_t)er_idlist_n(&gram_at(index, id)->tests) + 1);
 
         if (cost < best->cost) {
             *best = (struct candidate){ literal, bytes, last - i, length, cost };
@@ -144,10 +144,11 @@ static bool filter_reserve(const struct er_index *index, struct er_gram_set *set
 
 static uint32_t gram_new(struct er_index *index, struct er_gram_set *set, const struct er_test *test)
 {
+    uint32_t tag = gram_tag(index, test->node, test->u.search->gram_bytes, test->u.search->gram);
     uint32_t id = ER_NONE;
     struct er_gram *gram;
 
-    if (er_table_reserve(&index->gram, 1) && filter_reserve(index, set)) {
+    if (er_table_reserve(&index->gram, tag, 1) && filter_reserve(index, set)) {
         id = er_stable_take(&index->gram_items);
     }
     if (id == ER_NONE) {
@@ -165,7 +166,7 @@ static uint32_t gram_new(struct er_index *index, struct er_gram_set *set, const 
     set->first = id;
     set->n++;
     filter_mark(index, set, test->u.search->gram);
-    er_table_add(&index->gram, gram_tag(index, test->node, test->u.search->gram_bytes, test->u.search->gram), id);
+    er_table_add(&index->gram, tag, id);
     return id;
 }
 
@@ -240,7 +241,7 @@ void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t
     uint32_t id = gram_find(index, test->node, test->u.search->gram_bytes, test->u.search->gram);
 
     er_idlist_remove(&gram_at(index, id)->tests, test_id);
-    if (gram_at(index, id)->tests.n == 0) {
+    if (er_idlist_n(&gram_at(index, id)->tests) == 0) {
         gram_free(index, &path->grams[test->u.search->gram_bytes], id);
         set_close(path, test->u.search->gram_bytes);
     }
@@ -272,9 +273,10 @@ static void confirm(const struct er_index *index, uint32_t id, const struct er_s
     const struct er_gram *gram = gram_at(index, id);
     struct er_str value = whole->text;
     const uint32_t *tests = er_idlist_ids(&gram->tests);
+    uint32_t n = er_idlist_n(&gram->tests);
     bool all_hit = true, all_settled = true;
 
-    for (uint32_t i = 0; i < gram->tests.n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const struct er_test *test = er_catalog_test(index->catalog, tests[i]);
         const struct er_search *search = test->u.search;
 
@@ -332,7 +334,7 @@ static void probe_length(const struct gram_probe *probe)
 
 void er_gram_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
     struct gram_probe probe = { .index = index, .node = node, .value = value, .hits = hits };
 
     for (uint32_t left = path->gram_lengths; left != 0; left &= left - 1) {

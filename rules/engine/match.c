@@ -20,8 +20,7 @@ struct er_matcher {
     struct er_answers answers;
     struct er_verifier verifier;
     struct er_collector collector;
-    uint32_t *considered; /* per term, only those that are posted under several tests: stamp of the answers */
-    uint32_t considered_capacity;
+    struct er_pages considered; /* uint32_t per term, for those that are posted under several tests: stamp of the answers */
 };
 
 enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out, struct er_err *err)
@@ -60,7 +59,7 @@ void er_matcher_free(struct er_matcher *matcher)
     er_answers_fini(&matcher->answers);
     er_verifier_fini(&matcher->verifier);
     er_collector_fini(&matcher->collector);
-    free(matcher->considered);
+    er_pages_fini(&matcher->considered);
     free(matcher);
 }
 
@@ -81,11 +80,11 @@ void er_matcher_unpin(struct er_matcher *matcher)
 static bool collect(struct er_matcher *matcher, uint32_t term, const char *reason)
 {
     const struct er_side *side = matcher->side;
-    const struct er_idlist *subs = &side->terms[term];
+    const struct er_idlist *subs = er_side_subs(side, term);
 
-    for (uint32_t i = 0; i < subs->n; i++) {
+    for (uint32_t i = 0, n = er_idlist_n(subs); i < n; i++) {
         const struct er_sub *sub = er_catalog_sub(side->catalog, er_idlist_ids(subs)[i]);
-        struct er_found found = { side->subscribers[sub->subscriber], sub->id, reason };
+        struct er_found found = { er_side_subscriber(side, sub->subscriber), er_sub_id(sub), reason };
 
         if (!er_collector_add(&matcher->collector, &found)) {
             return false;
@@ -99,10 +98,12 @@ static bool is_again(struct er_matcher *matcher, uint32_t id)
 {
     uint32_t stamp = matcher->answers.stamp;
 
-    if (matcher->considered[id] == stamp) {
+    uint32_t *considered = er_pages_at(&matcher->considered, id, uint32_t);
+
+    if (*considered == stamp) {
         return true;
     }
-    matcher->considered[id] = stamp;
+    *considered = stamp;
     return false;
 }
 
@@ -111,7 +112,7 @@ static bool consider(struct er_matcher *matcher, uint32_t id)
     const struct er_term *term = er_catalog_term(matcher->side->catalog, id);
     const char *reason = NULL;
 
-    __builtin_prefetch(&matcher->side->terms[id]); /* read when the term is accepted */
+    __builtin_prefetch(er_side_subs(matcher->side, id)); /* read when the term is accepted */
     if (term->several && is_again(matcher, id)) {
         return true;
     }
@@ -128,7 +129,7 @@ static bool consider(struct er_matcher *matcher, uint32_t id)
 
 static bool consider_list(struct er_matcher *matcher, const struct er_idlist *terms)
 {
-    for (uint32_t i = 0; i < terms->n; i++) {
+    for (uint32_t i = 0, n = er_idlist_n(terms); i < n; i++) {
         if (!consider(matcher, er_idlist_ids(terms)[i])) {
             return false;
         }
@@ -145,10 +146,10 @@ static bool consider_all(struct er_matcher *matcher)
     if ((side->every_event != ER_NONE && !collect(matcher, side->every_event, NULL)) || !consider_list(matcher, &side->scan)) {
         return false;
     }
-    for (uint32_t i = 0; i < answers->hits.n; i++) {
-        uint32_t test = er_idlist_ids(&answers->hits)[i];
+    for (uint32_t i = 0; i < answers->n_hits; i++) {
+        uint32_t test = answers->hits[i];
 
-        if (er_answers_of(answers, test) != ER_FALSE && !consider_list(matcher, &side->tests[test].terms)) {
+        if (er_answers_of(answers, test) != ER_FALSE && !consider_list(matcher, er_side_posting(side, test))) {
             return false;
         }
     }
@@ -160,15 +161,14 @@ static bool begin(struct er_matcher *matcher)
     const struct er_side *side = matcher->side;
     uint32_t old = matcher->answers.stamp;
 
-    if (side->several > 0 &&
-        !er_grow(&matcher->considered, &matcher->considered_capacity, sizeof *matcher->considered, side->terms_capacity - 1)) {
+    if (side->several > 0 && !er_pages_reserve_all(&matcher->considered, sizeof(uint32_t), side->terms_top)) {
         return false;
     }
     if (!er_answers_begin(&matcher->answers, side, &matcher->event.fields)) {
         return false;
     }
-    if (matcher->answers.stamp < old && matcher->considered != NULL) {
-        memset(matcher->considered, 0, matcher->considered_capacity * sizeof *matcher->considered);
+    if (matcher->answers.stamp < old) {
+        er_pages_clear(&matcher->considered, sizeof(uint32_t));
     }
     return er_verifier_begin(&matcher->verifier, &matcher->answers);
 }

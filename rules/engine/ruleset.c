@@ -329,7 +329,7 @@ static enum er_code put_rule(struct er_ruleset *ruleset, struct er_rule *rule, s
     if (!rule->enabled) {
         return ER_OK;
     }
-    sub = er_catalog_sub_reserve(catalog, 1) ? er_catalog_sub_new(catalog, rule, slot) : ER_NONE;
+    sub = er_catalog_sub_reserve(catalog, rule->id) ? er_catalog_sub_new(catalog, rule, slot) : ER_NONE;
     if (sub == ER_NONE) {
         return no_memory(err);
     }
@@ -368,7 +368,7 @@ static enum er_code refuse_unindexed(const struct er_ruleset *ruleset, struct er
                 err, ER_E_RULE_UNINDEXED,
                 "rule %.*s: no index can serve it and %zu such rules would be more than limits.unindexed_rules = %zu; "
                 "add `types`, or a regex that contains a fixed text",
-                ER_STR_ARG(sub->id), ruleset->next.unindexed, ruleset->options.unindexed_rules);
+                ER_STR_ARG(er_sub_id(sub)), ruleset->next.unindexed, ruleset->options.unindexed_rules);
         }
     }
     return ER_OK;
@@ -479,7 +479,7 @@ void er_ruleset_abandon(struct er_ruleset *ruleset)
 static void forget_names(struct er_catalog *catalog, const struct change *change)
 {
     for (size_t i = 0; i < change->n_dooms; i++) {
-        if (er_catalog_sub_find(catalog, er_catalog_sub(catalog, change->dooms[i])->id) == change->dooms[i]) {
+        if (er_catalog_sub_find(catalog, er_sub_id(er_catalog_sub(catalog, change->dooms[i]))) == change->dooms[i]) {
             er_catalog_sub_unname(catalog, change->dooms[i], ER_NONE);
         }
     }

@@ -189,7 +189,7 @@ static const char *container(struct er_scanner *scanner, const char *p)
         !er_grow(&scanner->levels, &scanner->levels_capacity, sizeof *scanner->levels, scanner->depth)) {
         return no_memory(scanner, p);
     }
-    scanner->levels[scanner->depth++] = (struct level){ .filter = read ? trie->nodes[scanner->node].filter : 0,
+    scanner->levels[scanner->depth++] = (struct level){ .filter = read ? er_trie_node(trie, scanner->node)->filter : 0,
                                                         .node = read ? scanner->node : ER_NONE,
                                                         .key = scanner->key,
                                                         .object = object,

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include "rules/engine/cover.h"
-#include "rules/engine/grow.h"
 
 void er_side_init(struct er_side *side, struct er_catalog *catalog)
 {
@@ -10,63 +9,73 @@ void er_side_init(struct er_side *side, struct er_catalog *catalog)
     er_index_init(&side->index, catalog);
 }
 
+static void fini_lists(struct er_pages *lists, uint32_t top)
+{
+    for (uint32_t i = 0; i < top; i++) {
+        if (er_pages_has(lists, i)) {
+            er_idlist_fini(er_pages_at(lists, i, struct er_idlist));
+        }
+    }
+    er_pages_fini(lists);
+}
+
 void er_side_fini(struct er_side *side)
 {
-    for (uint32_t i = 0; i < side->tests_capacity; i++) {
-        er_idlist_fini(&side->tests[i].terms);
-    }
-    for (uint32_t i = 0; i < side->terms_capacity; i++) {
-        er_idlist_fini(&side->terms[i]);
-    }
-    for (uint32_t i = 0; i < side->subscribers_capacity; i++) {
-        if (side->subscribers[i] != NULL) {
-            er_subscriber_unref(side->subscribers[i]);
+    fini_lists(&side->postings, side->tests_top);
+    fini_lists(&side->terms, side->terms_top);
+    for (uint32_t i = 0; i < side->subscribers.capacity * ER_PAGE_ELEMENTS; i++) {
+        if (er_pages_has(&side->subscribers, i) && er_side_subscriber(side, i) != NULL) {
+            er_subscriber_unref(er_side_subscriber(side, i));
         }
     }
     er_idlist_fini(&side->scan);
     er_index_fini(&side->index);
     er_trie_fini(&side->trie);
-    free(side->tests);
-    free(side->terms);
-    free(side->positions);
-    free(side->subscribers);
+    er_pages_fini(&side->users);
+    er_pages_fini(&side->positions);
+    er_pages_fini(&side->subscribers);
 }
 
 /* ---- tests ---- */
 
 static bool test_use(struct er_side *side, uint32_t id)
 {
-    if (!er_grow(&side->tests, &side->tests_capacity, sizeof *side->tests, id)) {
+    uint32_t *users;
+
+    if (!er_pages_reserve(&side->users, sizeof *users, id) || !er_pages_reserve(&side->postings, sizeof(struct er_idlist), id)) {
         return false;
     }
-    if (side->tests[id].users == 0 && !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
+    users = er_pages_at(&side->users, id, uint32_t);
+    if (*users == 0 && !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
         return false;
     }
-    side->tests[id].users++;
+    ++*users;
+    side->tests_top = id < side->tests_top ? side->tests_top : id + 1;
     return true;
 }
 
 static void test_unuse(struct er_side *side, uint32_t id)
 {
-    if (--side->tests[id].users == 0) {
+    if (--*er_pages_at(&side->users, id, uint32_t) == 0) {
         er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
     }
 }
 
 static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
 {
-    struct er_side_test *test;
+    struct er_idlist *terms;
 
     /* A member of a SET is nobody's word. */
-    if (!er_grow(&side->tests, &side->tests_capacity, sizeof *side->tests, id)) {
+    if (!er_pages_reserve(&side->postings, sizeof *terms, id)) {
         return false;
     }
-    test = &side->tests[id];
-    if (test->terms.n == 0 && !er_index_add(&side->index, id)) {
+    side->tests_top = id < side->tests_top ? side->tests_top : id + 1;
+    terms = er_side_posting(side, id);
+    if (er_idlist_n(terms) == 0 && !er_index_add(&side->index, id)) {
         return false;
     }
-    if (!er_idlist_add(&test->terms, term)) {
-        if (test->terms.n == 0) {
+    if (!er_idlist_add(terms, term)) {
+        if (er_idlist_n(terms) == 0) {
             er_index_remove(&side->index, id);
         }
         return false;
@@ -76,8 +85,10 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
 
 static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 {
-    er_idlist_remove(&side->tests[id].terms, term);
-    if (side->tests[id].terms.n == 0) {
+    struct er_idlist *terms = er_side_posting(side, id);
+
+    er_idlist_remove(terms, term);
+    if (er_idlist_n(terms) == 0) {
         er_index_remove(&side->index, id);
     }
 }
@@ -191,16 +202,16 @@ bool er_side_add(struct er_side *side, uint32_t id)
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs;
 
-    if (!er_grow(&side->terms, &side->terms_capacity, sizeof *side->terms, term) ||
-        !er_grow(&side->positions, &side->positions_capacity, sizeof *side->positions, id)) {
+    if (!er_pages_reserve(&side->terms, sizeof *subs, term) || !er_pages_reserve(&side->positions, sizeof(uint32_t), id)) {
         return false;
     }
-    subs = &side->terms[term];
+    side->terms_top = term < side->terms_top ? side->terms_top : term + 1;
+    subs = er_side_subs(side, term);
     if (!er_idlist_add(subs, id)) {
         return false;
     }
-    side->positions[id] = subs->n - 1;
-    if (subs->n == 1 && !term_open(side, term)) {
+    *er_pages_at(&side->positions, id, uint32_t) = er_idlist_n(subs) - 1;
+    if (er_idlist_n(subs) == 1 && !term_open(side, term)) {
         er_idlist_remove_at(subs, 0);
         return false;
     }
@@ -210,14 +221,14 @@ bool er_side_add(struct er_side *side, uint32_t id)
 void er_side_remove(struct er_side *side, uint32_t id)
 {
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
-    struct er_idlist *subs = &side->terms[term];
-    uint32_t at = side->positions[id];
+    struct er_idlist *subs = er_side_subs(side, term);
+    uint32_t at = *er_pages_at(&side->positions, id, uint32_t);
 
     er_idlist_remove_at(subs, at);
-    if (at < subs->n) {
-        side->positions[er_idlist_ids(subs)[at]] = at;
+    if (at < er_idlist_n(subs)) {
+        *er_pages_at(&side->positions, er_idlist_ids(subs)[at], uint32_t) = at;
     }
-    if (subs->n == 0) {
+    if (er_idlist_n(subs) == 0) {
         term_close(side, term);
     }
 }
@@ -226,20 +237,22 @@ void er_side_remove(struct er_side *side, uint32_t id)
 
 bool er_side_reserve_slot(struct er_side *side, uint32_t slot)
 {
-    return er_grow(&side->subscribers, &side->subscribers_capacity, sizeof(struct er_subscriber *), slot);
+    return er_pages_reserve(&side->subscribers, sizeof(struct er_subscriber *), slot);
 }
 
 void er_side_set_subscriber(struct er_side *side, uint32_t slot, struct er_subscriber *subscriber)
 {
-    if (side->subscribers[slot] != NULL) {
-        er_subscriber_unref(side->subscribers[slot]);
+    struct er_subscriber **place = er_pages_at(&side->subscribers, slot, struct er_subscriber *);
+
+    if (*place != NULL) {
+        er_subscriber_unref(*place);
     }
-    side->subscribers[slot] = subscriber != NULL ? er_subscriber_ref(subscriber) : NULL;
+    *place = subscriber != NULL ? er_subscriber_ref(subscriber) : NULL;
 }
 
 size_t er_side_bytes(const struct er_side *side)
 {
-    return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + side->tests_capacity * sizeof *side->tests +
-           side->terms_capacity * sizeof *side->terms + side->positions_capacity * sizeof *side->positions +
-           side->subscribers_capacity * sizeof *side->subscribers;
+    return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + er_pages_bytes(&side->postings, sizeof(struct er_idlist)) +
+           er_pages_bytes(&side->users, sizeof(uint32_t)) + er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
+           er_pages_bytes(&side->positions, sizeof(uint32_t)) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
 }

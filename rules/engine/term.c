@@ -5,8 +5,6 @@
 #include "rules/engine/catalog.h"
 #include "rules/engine/draft.h"
 
-#define TAG_MASK ((UINT32_C(1) << 25) - 1)
-
 /* Bytes outside the term; the cover ends in a test with ER_LEAF_END. */
 static size_t words_bytes(const struct er_term *term)
 {
@@ -58,7 +56,8 @@ static uint32_t term_new(struct er_catalog *catalog, const struct er_draft *draf
     uint32_t id = ER_NONE;
     struct er_term *term;
 
-    if ((draft->n <= ER_TERM_SMALL || many != NULL) && er_table_reserve(&catalog->term_table, 1)) {
+    if (draft->n <= ER_TERM_WORDS && (draft->n <= ER_TERM_SMALL || many != NULL) &&
+        er_table_reserve(&catalog->term_table, tag, 1)) {
         id = er_stable_take(&catalog->terms);
     }
     if (id == ER_NONE) {
@@ -66,9 +65,9 @@ static uint32_t term_new(struct er_catalog *catalog, const struct er_draft *draf
         return ER_NONE;
     }
     term = er_catalog_term(catalog, id);
-    term->n = draft->n;
+    term->n = draft->n & ER_TERM_WORDS;
     term->refs = 1;
-    term->tag = tag & TAG_MASK;
+    term->tag = tag;
     term->tree = draft->tree;
     term->always = draft->always;
     term->heap = many != NULL;
@@ -87,7 +86,7 @@ static uint32_t term_new(struct er_catalog *catalog, const struct er_draft *draf
 static uint32_t term_intern(struct er_catalog *catalog, const struct er_draft *draft)
 {
     size_t bytes = draft->n * sizeof *draft->words;
-    uint32_t tag = er_hash_tag(er_hash((struct er_str){ (const char *)draft->words, bytes }, catalog->seed)) & TAG_MASK;
+    uint32_t tag = er_hash_tag(er_hash((struct er_str){ (const char *)draft->words, bytes }, catalog->seed));
     uint32_t id;
 
     for (size_t step = 0; (id = er_table_next(&catalog->term_table, tag, &step)) != ER_NONE;) {

@@ -49,16 +49,17 @@ static inline uint32_t er_word_length(uint32_t head)
 }
 
 #define ER_TERM_SMALL 4u
+#define ER_TERM_WORDS ((1u << 26) - 1) /* at most */
 
 struct er_term {
     union {
         uint32_t few[ER_TERM_SMALL];
         uint32_t *many;
     } u;
-    uint32_t n;     /* words without the cover; 0 = every event */
     uint32_t pivot; /* where the tests start under which it is posted, ER_NONE: it is on the scan list; set when placed */
     uint32_t refs;  /* subscriptions; writer only */
-    uint32_t tag : 25;
+    uint32_t tag;
+    uint32_t n : 26;        /* words without the cover; 0 = every event */
     uint32_t heap : 1;      /* words are in u.many */
     uint32_t tree : 1;      /* has a tree */
     uint32_t always : 1;    /* the tree is asked for every event, not only when arrays of objects are read */

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
-#include "tests/unit/no_memory.h"
 
 static void a_change_is_all_or_nothing(void **state)
 {
