@@ -308,8 +308,6 @@ static void read_pattern(struct reader *reader, const struct er_json *value, str
     reader->pattern_tests = result.tests;
     reader->rule.pattern = result.pattern;
     reader->rule.pattern_text = result.text;
-    er_problems_add(reader->problems, ER_E_RULE_PATTERN_UNSUPPORTED, pointer, ER_NO_OFFSET, "use types and regex for now",
-                    "pattern is not supported by this version");
 }
 
 static int compare_labels(const void *a, const void *b)
