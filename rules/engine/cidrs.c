@@ -46,11 +46,12 @@ static struct bits first_bits(struct bits bits, unsigned n)
 
 static uint32_t tag_of(const struct er_cidrs *cidrs, const struct block *block)
 {
-    char bytes[sizeof block->network];
-    uint64_t where = (uint64_t)block->node << 9 | (uint64_t)block->v6 << 8 | block->length;
+    uint64_t key[3] = { block->network.high, block->network.low,
+                        (uint64_t)block->node << 9 | (uint64_t)block->v6 << 8 | block->length };
+    char bytes[sizeof key];
 
-    memcpy(bytes, &block->network, sizeof bytes);
-    return er_hash_tag(er_hash_with(er_hash((struct er_str){ bytes, sizeof bytes }, cidrs->seed), where));
+    memcpy(bytes, key, sizeof bytes);
+    return er_hash_tag(er_hash((struct er_str){ bytes, sizeof bytes }, cidrs->seed));
 }
 
 static bool same_block(const struct block *a, const struct block *b)
