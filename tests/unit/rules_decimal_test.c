@@ -1,8 +1,6 @@
 /* Exact numbers, against an evaluation that writes them out digit by digit. */
-#include "tests/unit/test.h"
+#include "tests/unit/random.h"
 
-#include <inttypes.h>
-#include <time.h>
 #include "rules/base/decimal.h"
 #include "rules/base/json_lex.h"
 
@@ -169,12 +167,6 @@ struct model {
     char digits[64];
 };
 
-static uint32_t random_below(uint64_t *seed, uint32_t n)
-{
-    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((*seed >> 33) % n);
-}
-
 static int model_order(const struct model *a, const struct model *b)
 {
     int order;
@@ -323,11 +315,10 @@ static void check_pair(const struct model *a, const struct model *b, uint64_t *s
 
 static void random_values_are_ordered(void **state)
 {
-    uint64_t seed = (uint64_t)time(NULL);
+    uint64_t seed = random_seed();
     struct model a = { 0 }, b = { 0 };
 
     (void)state;
-    print_message("seed %" PRIu64 "\n", seed);
     for (unsigned round = 0; round < 100000; round++) {
         random_model(&a, &seed);
         if (round % 4 == 0) {

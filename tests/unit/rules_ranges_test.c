@@ -1,16 +1,9 @@
 /* Ranges of exact numbers, alone and in sets, against looking at every one. */
 #include "tests/unit/fault.h"
+#include "tests/unit/random.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <time.h>
 #include "rules/engine/ranges.h"
-
-static uint32_t random_below(uint64_t *seed, uint32_t n)
-{
-    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((*seed >> 33) % n);
-}
 
 /* ---- one range ---- */
 
@@ -206,10 +199,9 @@ static void change_member(struct world *world, unsigned id)
 /* Grows, shrinks, is emptied; ranges come and go. */
 static void sets_find_what_a_search_finds(void **state)
 {
-    uint64_t seed = (uint64_t)time(NULL);
+    uint64_t seed = random_seed();
 
     (void)state;
-    print_message("seed %" PRIu64 "\n", seed);
     for (enum writing writing = PLAIN; writing < WRITINGS; writing++) {
         struct world world;
 
