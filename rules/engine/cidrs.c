@@ -140,7 +140,7 @@ void er_cidrs_fini(struct er_cidrs *cidrs)
 
 size_t er_cidrs_bytes(const struct er_cidrs *cidrs)
 {
-    return er_stable_bytes(&cidrs->blocks) + cidrs->table.capacity * sizeof(uint64_t);
+    return er_stable_bytes(&cidrs->blocks) + cidrs->table.bytes;
 }
 
 static struct block *block_at(const struct er_cidrs *cidrs, uint32_t at)
@@ -151,9 +151,9 @@ static struct block *block_at(const struct er_cidrs *cidrs, uint32_t at)
 bool er_cidrs_add(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths *lengths, const struct er_cidr *cidr, uint32_t id)
 {
     struct block block = block_of(node, cidr);
-    uint32_t at;
+    uint32_t tag = tag_of(cidrs, &block), at;
 
-    if (!er_table_reserve(&cidrs->table, 1)) {
+    if (!er_table_reserve(&cidrs->table, tag, 1)) {
         return false;
     }
     at = er_stable_take(&cidrs->blocks);
@@ -166,7 +166,7 @@ bool er_cidrs_add(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths 
     }
     block.id = id;
     *block_at(cidrs, at) = block;
-    er_table_add(&cidrs->table, tag_of(cidrs, &block), at);
+    er_table_add(&cidrs->table, tag, at);
     return true;
 }
 

@@ -39,7 +39,25 @@ static void range_remove(struct er_index *index, struct er_path_index *path, uin
     er_ranges_remove(&path->ranges, &er_catalog_test(index->catalog, test)->u.bounds->range);
 }
 
-static void range_found(void *hits, uint32_t test)
+static bool cidr_add(struct er_index *index, struct er_path_index *path, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(index->catalog, id);
+    struct er_cidr cidr = er_test_cidr(test);
+
+    index->cidrs.seed = index->catalog->seed; /* which has none yet when the index is made */
+    return er_cidrs_add(&index->cidrs, test->node, &path->cidrs, &cidr, id);
+}
+
+static void cidr_remove(struct er_index *index, struct er_path_index *path, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(index->catalog, id);
+    struct er_cidr cidr = er_test_cidr(test);
+
+    er_cidrs_remove(&index->cidrs, test->node, &path->cidrs, &cidr, id);
+}
+
+/* For ranges and blocks. */
+static void found(void *hits, uint32_t test)
 {
     (void)((struct er_hits *)hits)->hit(hits, test, true);
 }
@@ -50,7 +68,7 @@ static const struct {
 } kinds[ER_INDEX_KINDS] = {
     [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove }, [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
     [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },    [ER_INDEX_RANGE] = { range_add, range_remove },
-    [ER_INDEX_CIDR] = { every_add, every_remove },        [ER_INDEX_PRESENT] = { present_add, present_remove },
+    [ER_INDEX_CIDR] = { cidr_add, cidr_remove },          [ER_INDEX_PRESENT] = { present_add, present_remove },
     [ER_INDEX_EVERY] = { every_add, every_remove }
 };
 
@@ -58,6 +76,7 @@ void er_index_init(struct er_index *index, const struct er_catalog *catalog)
 {
     *index = (struct er_index){ .catalog = catalog };
     er_stable_init(&index->gram_items, sizeof(struct er_gram));
+    er_cidrs_init(&index->cidrs, catalog->seed);
 }
 
 static void path_free(struct er_index *index, uint32_t node)
@@ -81,11 +100,13 @@ void er_index_fini(struct er_index *index)
         if (path != NULL) {
             er_gram_fini(index, path);
             er_ranges_fini(&path->ranges);
+            er_cidr_lengths_fini(&path->cidrs);
             er_idlist_fini(&path->every);
             path_free(index, i);
         }
     }
     er_pages_fini(&index->paths);
+    er_cidrs_fini(&index->cidrs);
     er_table_fini(&index->exact);
     er_table_fini(&index->affix);
     er_table_fini(&index->gram);
@@ -112,12 +133,16 @@ static struct er_path_index *path_open(struct er_index *index, uint32_t node)
     return path;
 }
 
+static bool is_unused(const struct er_path_index *path)
+{
+    return path->exact + path->numbers + path->folded == 0 && path->present == ER_NONE &&
+           path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n == 0 && path->gram_lengths == 0 &&
+           er_ranges_is_empty(&path->ranges) && path->cidrs.n == 0 && er_idlist_n(&path->every) == 0;
+}
+
 static void path_close(struct er_index *index, uint32_t node)
 {
-    const struct er_path_index *path = er_index_path(index, node);
-
-    if (path->exact == 0 && path->numbers == 0 && path->folded == 0 && path->present == ER_NONE && path->prefix.n == 0 &&
-        path->suffix.n == 0 && path->gram_lengths == 0 && er_idlist_n(&path->every) == 0 && er_ranges_is_empty(&path->ranges)) {
+    if (is_unused(er_index_path(index, node))) {
         path_free(index, node);
     }
 }
@@ -195,6 +220,7 @@ uint64_t er_index_weight(const struct er_test *test)
 void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
     const struct er_path_index *path = er_index_path(index, node);
+    struct er_address address;
 
     if (path->present != ER_NONE) {
         hits->hit(hits, path->present, true);
@@ -206,7 +232,10 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
         er_affix_probe(index, node, value, hits);
     }
     if (value->kind == ER_FIELD_NUMBER && !er_ranges_is_empty(&path->ranges)) {
-        er_ranges_find(&path->ranges, er_scalar_decimal(value), range_found, hits);
+        er_ranges_find(&path->ranges, er_scalar_decimal(value), found, hits);
+    }
+    if (path->cidrs.n > 0 && value->kind == ER_FIELD_STRING && er_scalar_address(value, &address)) {
+        er_cidrs_find(&index->cidrs, node, &path->cidrs, &address, found, hits);
     }
     if (path->gram_lengths != 0 && value->kind <= ER_FIELD_BOOL) {
         er_gram_probe(index, node, value, hits);
@@ -216,5 +245,5 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
 size_t er_index_bytes(const struct er_index *index)
 {
     return index->path_bytes + er_pages_bytes(&index->paths, sizeof(struct er_path_index *)) + er_gram_bytes(index) +
-           index->exact.bytes + index->affix.bytes + index->gram.bytes;
+           index->exact.bytes + index->affix.bytes + index->gram.bytes + er_cidrs_bytes(&index->cidrs);
 }

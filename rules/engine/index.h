@@ -6,6 +6,7 @@
  *     affix   the same for prefixes and suffixes, one look-up per length in use
  *     gram    up to 8 bytes of a literal that every accepted value contains; a bit filter in front lets most positions pass by
  *     range   a tree of intervals per path
+ *     cidr    hash table of blocks, one look-up per length in use
  *     every   no key: asked for each value of the path
  *
  * One writer while nobody reads, or many readers. Adding and removing cost one entry; nothing is ever rebuilt as a whole.
@@ -14,6 +15,7 @@
 #define ER_RULES_ENGINE_INDEX_H
 
 #include "rules/engine/catalog.h"
+#include "rules/engine/cidrs.h"
 #include "rules/engine/idlist.h"
 #include "rules/engine/pages.h"
 #include "rules/engine/ranges.h"
@@ -47,6 +49,7 @@ struct er_path_index {
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
     struct er_ranges ranges;
+    struct er_cidr_lengths cidrs;
     struct er_idlist every;
 };
 
@@ -64,6 +67,7 @@ struct er_index {
     struct er_pages paths; /* struct er_path_index * per node; NULL: no test there */
     struct er_table exact, affix, gram;
     struct er_stable gram_items; /* struct er_gram */
+    struct er_cidrs cidrs;
     size_t path_bytes;
 };
 
