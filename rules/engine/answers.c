@@ -1,6 +1,10 @@
 #include "rules/engine/answers.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+#define TIMED_RUNS 16u    /* one of so many runs of a regex is timed */
+#define TIMED_BYTES 2048u /* longer values always are */
 
 /* The probing of one field. */
 struct probe {
@@ -43,7 +47,7 @@ static uint8_t reason_index(struct er_answers *answers, const char *reason)
 
 /* ---- one value ---- */
 
-static enum er_truth holds(struct er_answers *answers, const struct er_test *test);
+static enum er_truth holds(struct er_answers *answers, uint32_t id);
 
 /* One of the members accepts; the table finds those that may. */
 static enum er_truth set_holds(struct er_answers *answers, const struct er_test *set)
@@ -55,7 +59,7 @@ static enum er_truth set_holds(struct er_answers *answers, const struct er_test 
     const uint32_t *members = er_test_members(set, &n);
 
     for (size_t step = 0; (member = er_set_next(set, hash, &step)) < n;) {
-        if (holds(answers, er_catalog_test(catalog, members[member])) == ER_TRUE) {
+        if (holds(answers, members[member]) == ER_TRUE) {
             return ER_TRUE;
         }
     }
@@ -70,7 +74,7 @@ static enum er_truth but_holds(struct er_answers *answers, const struct er_test 
     enum er_truth truth = ER_TRUE;
 
     for (size_t i = 0; i < n; i++) {
-        enum er_truth operand = holds(answers, er_catalog_test(answers->side->catalog, operands[i]));
+        enum er_truth operand = holds(answers, operands[i]);
 
         if (operand == ER_TRUE) {
             return ER_FALSE;
@@ -80,16 +84,49 @@ static enum er_truth but_holds(struct er_answers *answers, const struct er_test 
     return truth;
 }
 
-/* On answers->value. */
-static enum er_truth holds(struct er_answers *answers, const struct er_test *test)
+static uint64_t now_ns(void)
 {
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* A run of a regex, counted; short ones are timed now and then and stand for the others. */
+static enum er_truth run_regex(struct er_answers *answers, uint32_t id, const struct er_test *test)
+{
+    uint64_t weight = answers->value.text.n > TIMED_BYTES ? 1 : answers->runs % TIMED_RUNS == 0 ? TIMED_RUNS : 0;
+    uint64_t start = weight > 0 ? now_ns() : 0;
+    enum er_truth truth;
+
+    answers->asking.ran = false;
+    answers->asking.quarantined = false;
+    truth = er_test_accepts(test, &answers->asking, &answers->value);
+    if (answers->asking.ran && answers->counters != NULL) {
+        answers->runs++;
+        er_count_add(er_count_at(answers->counters->tests, id), 1, weight > 0 ? weight * (now_ns() - start) : 0);
+    }
+    if (answers->asking.quarantined && answers->counters != NULL) {
+        (void)atomic_fetch_add_explicit(answers->counters->quarantined, 1, memory_order_relaxed);
+    }
+    return truth;
+}
+
+/* On answers->value. */
+static enum er_truth holds(struct er_answers *answers, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(answers->side->catalog, id);
+
     if (!er_test_accepts_kind(test, answers->value.kind)) {
         return ER_FALSE;
     }
     if (test->op == ER_OP_SET) {
         return set_holds(answers, test);
     }
-    return test->op == ER_OP_BUT ? but_holds(answers, test) : er_test_accepts(test, &answers->asking, &answers->value);
+    if (test->op == ER_OP_BUT) {
+        return but_holds(answers, test);
+    }
+    return test->op == ER_OP_REGEX ? run_regex(answers, id, test) : er_test_accepts(test, &answers->asking, &answers->value);
 }
 
 bool er_answers_charge(struct er_answers *answers, size_t bytes, const char **reason)
@@ -113,7 +150,7 @@ enum er_truth er_answers_value(struct er_answers *answers, uint32_t id, uint32_t
         return ER_UNDECIDED;
     }
     er_scalar_set(&answers->value, answers->fields, field);
-    truth = holds(answers, er_catalog_test(answers->side->catalog, id));
+    truth = holds(answers, id);
     if (truth == ER_UNDECIDED) {
         *reason = answers->asking.reason;
     }

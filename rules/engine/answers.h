@@ -8,6 +8,7 @@
 #ifndef ER_RULES_ENGINE_ANSWERS_H
 #define ER_RULES_ENGINE_ANSWERS_H
 
+#include "rules/engine/counters.h"
 #include "rules/engine/fields.h"
 #include "rules/engine/side.h"
 
@@ -23,14 +24,16 @@ struct er_answer {
 /* Initialise with er_answers_init. */
 struct er_answers {
     struct er_asking asking;
-    struct er_scalar value; /* the one looked at */
-    struct er_pages items;  /* struct er_answer per test id */
+    struct er_counters *counters; /* borrowed, may be NULL: where runs of regexes are counted */
+    struct er_scalar value;       /* the one looked at */
+    struct er_pages items;        /* struct er_answer per test id */
     uint32_t stamp;
     uint32_t *hits; /* tests that probing asked */
     uint32_t n_hits, hits_capacity;
     uint32_t *marks; /* for er_hits */
     uint32_t marks_capacity;
     uint32_t number;                 /* of the last value probed */
+    uint32_t runs;                   /* of regexes */
     const char *reasons[ER_REASONS]; /* static texts seen so far */
     bool budget_started;
     bool no_memory;

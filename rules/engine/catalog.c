@@ -214,6 +214,9 @@ void er_catalog_test_unref(struct er_catalog *catalog, uint32_t id)
     er_table_remove(&catalog->test_table, test->tag, id);
     er_catalog_node_unref(catalog, test->node);
     catalog->text_bytes -= er_test_bytes(test);
+    if (test->op == ER_OP_REGEX && catalog->freed != NULL) {
+        catalog->freed(catalog->freed_context, id, test);
+    }
     er_test_fini(test);
     er_stable_give(&catalog->tests, id);
 }

@@ -72,6 +72,9 @@ struct er_catalog {
     struct er_stable slots; /* struct er_slot */
     struct er_table node_table, test_table, term_table, sub_table, slot_table;
     size_t text_bytes; /* keys, operands, terms */
+    /* Called with the ids of terms (test NULL) and of regex tests that go; may be NULL. */
+    void (*freed)(void *context, uint32_t id, const struct er_test *test);
+    void *freed_context;
 };
 
 bool er_catalog_init(struct er_catalog *catalog);

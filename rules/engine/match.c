@@ -1,27 +1,12 @@
-#include "rules/engine/match.h"
+#include "rules/engine/match_impl.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include "rules/engine/answers.h"
-#include "rules/engine/collect.h"
-#include "rules/engine/event.h"
-#include "rules/engine/ruleset_sides.h"
-#include "rules/engine/verify.h"
 
 /* DESIGN  read the event, probe the index with its values, verify the terms posted under the tests that hit, collect their subscriptions.
  *
  *     record --event--> fields --answers--> hit tests --verify--> terms --collect--> subscribers
  */
-struct er_matcher {
-    struct er_reader reader;
-    struct er_ruleset *ruleset;
-    const struct er_side *side; /* while pinned */
-    struct er_event event;
-    struct er_answers answers;
-    struct er_verifier verifier;
-    struct er_collector collector;
-    struct er_pages considered; /* uint32_t per term, for those that are posted under several tests: stamp of the answers */
-};
 
 enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out, struct er_err *err)
 {
@@ -35,14 +20,20 @@ enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out,
     memset(matcher, 0, sizeof *matcher);
     matcher->ruleset = ruleset;
     code = er_event_init(&matcher->event, err);
+    if (code == ER_OK && !er_counters_init(&matcher->counters)) {
+        code = er_err_set(err, ER_E_NOMEM, "out of memory for a matcher");
+    }
     if (code == ER_OK) {
         code = er_answers_init(&matcher->answers, &er_ruleset_options(ruleset)->regex, err);
     }
     if (code != ER_OK) {
+        er_counters_fini(&matcher->counters);
         er_event_fini(&matcher->event);
         free(matcher);
         return code;
     }
+    matcher->counters.quarantined = &er_ruleset_publication(ruleset)->quarantined;
+    matcher->answers.counters = &matcher->counters;
     er_reader_register(er_ruleset_publication(ruleset), &matcher->reader);
     *out = matcher;
     return ER_OK;
@@ -60,6 +51,8 @@ void er_matcher_free(struct er_matcher *matcher)
     er_verifier_fini(&matcher->verifier);
     er_collector_fini(&matcher->collector);
     er_pages_fini(&matcher->considered);
+    er_counters_fini(&matcher->counters);
+    free(matcher->near);
     free(matcher);
 }
 
@@ -111,12 +104,15 @@ static bool consider(struct er_matcher *matcher, uint32_t id)
 {
     const struct er_term *term = er_catalog_term(matcher->side->catalog, id);
     const char *reason = NULL;
+    enum er_truth truth;
 
     __builtin_prefetch(er_side_subs(matcher->side, id)); /* read when the term is accepted */
     if (term->several && is_again(matcher, id)) {
         return true;
     }
-    switch (er_verify(&matcher->verifier, term, &reason)) {
+    truth = er_verify(&matcher->verifier, term, &reason);
+    er_count_add(er_count_at(matcher->counters.terms, id), 1, truth == ER_TRUE ? 1 : 0);
+    switch (truth) {
     case ER_TRUE:
         return collect(matcher, id, NULL);
     case ER_UNDECIDED:
@@ -143,7 +139,7 @@ static bool consider_all(struct er_matcher *matcher)
     const struct er_side *side = matcher->side;
     struct er_answers *answers = &matcher->answers;
 
-    if ((side->every_event != ER_NONE && !collect(matcher, side->every_event, NULL)) || !consider_list(matcher, &side->scan)) {
+    if ((side->every_event != ER_NONE && !consider(matcher, side->every_event)) || !consider_list(matcher, &side->scan)) {
         return false;
     }
     for (uint32_t i = 0; i < answers->n_hits; i++) {

@@ -129,6 +129,9 @@ void er_term_unref(struct er_catalog *catalog, uint32_t id)
     if (term->heap) {
         free(term->u.many);
     }
+    if (catalog->freed != NULL) {
+        catalog->freed(catalog->freed_context, id, NULL);
+    }
     er_stable_give(&catalog->terms, id);
 }
 

@@ -55,7 +55,7 @@ static bool init_search(struct er_test *test, const struct er_question *question
     if (search == NULL) {
         return false;
     }
-    atomic_init(&search->confirms, 0);
+    atomic_init(&search->decided, 0);
     atomic_init(&search->overruns, 0);
     if (is_regex) {
         search->regex = er_regex_ref(question->regex);
@@ -369,15 +369,16 @@ bool er_test_quarantined(const struct er_test *test)
     return test->op == ER_OP_REGEX && atomic_load_explicit(&test->u.search->overruns, memory_order_relaxed) >= QUARANTINE_AFTER;
 }
 
-/* Counts the run: an overrun, or one of the many that make up for an overrun of long ago. */
-static void count_run(struct er_search *search, bool overrun)
+/* An overrun counts; many good runs after it make up for it. Regexes without overruns touch nothing that threads share. */
+static void note_run(struct er_search *search, bool overrun, bool *last)
 {
-    unsigned runs = atomic_fetch_add_explicit(&search->confirms, 1, memory_order_relaxed) + 1;
     unsigned overruns = atomic_load_explicit(&search->overruns, memory_order_relaxed);
 
     if (overrun) {
-        (void)atomic_fetch_add_explicit(&search->overruns, 1, memory_order_relaxed);
-    } else if (overruns > 0 && overruns < QUARANTINE_AFTER && runs % DECAY_RUNS == 0) {
+        overruns = atomic_fetch_add_explicit(&search->overruns, 1, memory_order_relaxed) + 1;
+        *last = overruns == QUARANTINE_AFTER;
+    } else if (overruns > 0 &&
+               atomic_fetch_add_explicit(&search->decided, 1, memory_order_relaxed) % DECAY_RUNS == DECAY_RUNS - 1) {
         (void)atomic_compare_exchange_strong(&search->overruns, &overruns, overruns / 2);
     }
 }
@@ -395,7 +396,8 @@ static enum er_truth regex_accepts(const struct er_test *test, struct er_asking 
         return ER_UNDECIDED;
     }
     truth = er_regex_search(search->regex, asking->scratch, value);
-    count_run(search, truth == ER_UNDECIDED && !er_regex_scratch_spent(asking->scratch));
+    asking->ran = true;
+    note_run(search, truth == ER_UNDECIDED && !er_regex_scratch_spent(asking->scratch), &asking->quarantined);
     asking->reason = er_regex_scratch_reason(asking->scratch);
     return truth;
 }

@@ -82,7 +82,7 @@ struct er_search {
     struct er_regex *regex;
     uint16_t gram_at; /* place of the gram in the literal */
     uint8_t gram_bytes;
-    atomic_uint confirms; /* runs of the regex, for the decay of `overruns` */
+    atomic_uint decided;  /* runs since an overrun that ended with an answer */
     atomic_uint overruns; /* runs that ended at a limit of one value */
 };
 
@@ -148,6 +148,8 @@ static inline bool er_test_accepts_kind(const struct er_test *test, unsigned kin
 struct er_asking {
     struct er_regex_scratch *scratch;
     const char *reason;
+    bool ran;         /* set when a regex was run */
+    bool quarantined; /* set when that was its last time */
 };
 
 /* Does the test, which stands for no others, hold on this value? The index may have answered already, then nobody asks. */
