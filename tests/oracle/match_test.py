@@ -25,7 +25,7 @@ from reader import EventError, Number, read  # noqa: E402
 from regexes import random_regex  # noqa: E402
 
 LONG_EVENT = 300  # bytes
-SHAPES = [(200, 500), (1, 300), (200, 500), (20, 500), (1500, 200)]
+SHAPES = [(200, 250), (1, 200), (100, 250), (20, 300), (800, 200)]
 
 
 class Round:
