@@ -1,7 +1,9 @@
-#include "rules/engine/match_impl.h"
+#include "rules/engine/match.h"
+
 
 #include <assert.h>
 #include <stdlib.h>
+#include "rules/engine/match_impl.h"
 
 /* DESIGN  read the event, probe the index with its values, verify the terms posted under the tests that hit, collect their subscriptions.
  *
