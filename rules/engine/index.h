@@ -49,7 +49,7 @@ struct er_path_index {
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
     struct er_ranges ranges;
-    struct er_cidr_lengths cidrs;
+    struct er_cidr_path cidrs;
     struct er_idlist every;
 };
 

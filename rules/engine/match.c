@@ -1,6 +1,5 @@
 #include "rules/engine/match.h"
 
-
 #include <assert.h>
 #include <stdlib.h>
 #include "rules/engine/match_impl.h"
