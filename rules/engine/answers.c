@@ -201,7 +201,6 @@ static struct er_answer *fresh_answer(struct er_answers *answers, uint32_t test)
 
 static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
 {
-    __builtin_prefetch(er_side_posting(answers->side, test)); /* read when the probing is through */
     if (answers->n_hits == answers->hits_capacity &&
         !er_grow(&answers->hits, &answers->hits_capacity, sizeof *answers->hits, answers->n_hits)) {
         answers->no_memory = true;
@@ -275,15 +274,32 @@ static void probe_every(struct er_answers *answers, const struct er_idlist *test
     }
 }
 
+/* Of hits but the last, whose posting may still be on its way: asks for what verifying will read. */
+static uint32_t prefetch_terms(const struct er_answers *answers, uint32_t fetched)
+{
+    for (; fetched + 1 < answers->n_hits; fetched++) {
+        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[fetched]);
+
+        if (er_idlist_n(terms) == 1) {
+            __builtin_prefetch(er_catalog_term(answers->side->catalog, *er_idlist_ids(terms)));
+            __builtin_prefetch(er_side_subs(answers->side, *er_idlist_ids(terms)));
+        }
+    }
+    return fetched;
+}
+
 bool er_answers_begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
 {
     struct probe probe = { .hits = { .hit = hit }, .answers = answers };
+    uint32_t fetched = 0;
 
     if (!reserve(answers, side)) {
         return false;
     }
     begin(answers, side, fields);
     probe.hits.marks = answers->marks;
+    probe.hits.answers = &answers->items;
+    probe.hits.postings = &side->postings;
     probe.hits.event = next_value(answers);
     for (probe.field = 0; probe.field < fields->n; probe.field++) {
         const struct er_field *field = &fields->items[probe.field];
@@ -295,6 +311,7 @@ bool er_answers_begin(struct er_answers *answers, const struct er_side *side, co
         probe.hits.value = next_value(answers);
         er_scalar_set(&answers->value, fields, probe.field);
         er_index_probe(&side->index, field->node, &answers->value, &probe.hits);
+        fetched = prefetch_terms(answers, fetched);
         if (path->every.u.word != 0 && er_fields_first(fields, field->node) == probe.field) {
             probe_every(answers, &path->every, field->node);
         }

@@ -14,13 +14,6 @@
 
 #define ER_REASONS 16
 
-struct er_answer {
-    uint32_t stamp; /* of the event */
-    uint32_t field; /* the last value it was asked for */
-    uint8_t truth;  /* enum er_truth; for probed tests final only after the probing */
-    uint8_t reason; /* index into reasons, when undecided */
-};
-
 /* Initialise with er_answers_init. */
 struct er_answers {
     struct er_asking asking;

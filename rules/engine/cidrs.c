@@ -67,60 +67,60 @@ static struct block block_of(uint32_t node, const struct er_cidr *cidr)
 
 /* ---- lengths ---- */
 
-void er_cidr_lengths_fini(struct er_cidr_lengths *lengths)
+void er_cidr_path_fini(struct er_cidr_path *path)
 {
-    free(lengths->items);
-    *lengths = (struct er_cidr_lengths){ 0 };
+    free(path->lengths);
+    *path = (struct er_cidr_path){ .node = path->node };
 }
 
 /* Position of the first one that does not come before. */
-static unsigned position(const struct er_cidr_lengths *lengths, bool v6, unsigned length)
+static unsigned position(const struct er_cidr_path *path, bool v6, unsigned length)
 {
     unsigned at = 0;
 
-    while (at < lengths->n && (lengths->items[at].v6 < v6 || (lengths->items[at].v6 == v6 && lengths->items[at].length < length))) {
+    while (at < path->n && (path->lengths[at].v6 < v6 || (path->lengths[at].v6 == v6 && path->lengths[at].length < length))) {
         at++;
     }
     return at;
 }
 
-static bool is_at(const struct er_cidr_lengths *lengths, unsigned at, const struct block *block)
+static bool is_at(const struct er_cidr_path *path, unsigned at, const struct block *block)
 {
-    return at < lengths->n && lengths->items[at].v6 == block->v6 && lengths->items[at].length == block->length;
+    return at < path->n && path->lengths[at].v6 == block->v6 && path->lengths[at].length == block->length;
 }
 
-static bool lengths_add(struct er_cidr_lengths *lengths, const struct block *block)
+static bool lengths_add(struct er_cidr_path *path, const struct block *block)
 {
-    unsigned at = position(lengths, block->v6, block->length);
-    struct er_cidr_length *items = lengths->items;
+    unsigned at = position(path, block->v6, block->length);
+    struct er_cidr_length *items = path->lengths;
 
-    if (!is_at(lengths, at, block)) {
-        if (lengths->n == lengths->capacity) {
-            items = realloc(items, (lengths->capacity + LENGTHS_STEP) * sizeof *items);
+    if (!is_at(path, at, block)) {
+        if (path->n == path->capacity) {
+            items = realloc(items, (path->capacity + LENGTHS_STEP) * sizeof *items);
             if (items == NULL) {
                 return false;
             }
-            lengths->items = items;
-            lengths->capacity = (uint8_t)(lengths->capacity + LENGTHS_STEP);
+            path->lengths = items;
+            path->capacity = (uint8_t)(path->capacity + LENGTHS_STEP);
         }
-        memmove(items + at + 1, items + at, (lengths->n - at) * sizeof *items);
+        memmove(items + at + 1, items + at, (path->n - at) * sizeof *items);
         items[at] = (struct er_cidr_length){ 0, block->v6, block->length };
-        lengths->n++;
+        path->n++;
     }
     items[at].uses++;
     return true;
 }
 
-static void lengths_remove(struct er_cidr_lengths *lengths, const struct block *block)
+static void lengths_remove(struct er_cidr_path *path, const struct block *block)
 {
-    unsigned at = position(lengths, block->v6, block->length);
+    unsigned at = position(path, block->v6, block->length);
 
-    if (--lengths->items[at].uses == 0) {
-        lengths->n--;
-        memmove(lengths->items + at, lengths->items + at + 1, (lengths->n - at) * sizeof *lengths->items);
+    if (--path->lengths[at].uses == 0) {
+        path->n--;
+        memmove(path->lengths + at, path->lengths + at + 1, (path->n - at) * sizeof *path->lengths);
     }
-    if (lengths->n == 0) {
-        er_cidr_lengths_fini(lengths);
+    if (path->n == 0) {
+        er_cidr_path_fini(path);
     }
 }
 
@@ -148,9 +148,9 @@ static struct block *block_at(const struct er_cidrs *cidrs, uint32_t at)
     return er_stable_at(&cidrs->blocks, at);
 }
 
-bool er_cidrs_add(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths *lengths, const struct er_cidr *cidr, uint32_t id)
+bool er_cidrs_add(struct er_cidrs *cidrs, struct er_cidr_path *path, const struct er_cidr *cidr, uint32_t id)
 {
-    struct block block = block_of(node, cidr);
+    struct block block = block_of(path->node, cidr);
     uint32_t tag = tag_of(cidrs, &block), at;
 
     if (!er_table_reserve(&cidrs->table, tag, 1)) {
@@ -160,7 +160,7 @@ bool er_cidrs_add(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths 
     if (at == ER_NONE) {
         return false;
     }
-    if (!lengths_add(lengths, &block)) {
+    if (!lengths_add(path, &block)) {
         er_stable_give(&cidrs->blocks, at);
         return false;
     }
@@ -170,10 +170,9 @@ bool er_cidrs_add(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths 
     return true;
 }
 
-void er_cidrs_remove(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths *lengths, const struct er_cidr *cidr,
-                     uint32_t id)
+void er_cidrs_remove(struct er_cidrs *cidrs, struct er_cidr_path *path, const struct er_cidr *cidr, uint32_t id)
 {
-    struct block block = block_of(node, cidr);
+    struct block block = block_of(path->node, cidr);
     uint32_t tag = tag_of(cidrs, &block), at;
     size_t step = 0;
 
@@ -182,7 +181,7 @@ void er_cidrs_remove(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengt
     } while (block_at(cidrs, at)->id != id || !same_block(block_at(cidrs, at), &block));
     er_table_remove(&cidrs->table, tag, at);
     er_stable_give(&cidrs->blocks, at);
-    lengths_remove(lengths, &block);
+    lengths_remove(path, &block);
 }
 
 struct question {
@@ -205,16 +204,16 @@ static void probe(const struct question *question, const struct block *asked)
     }
 }
 
-void er_cidrs_find(const struct er_cidrs *cidrs, uint32_t node, const struct er_cidr_lengths *lengths,
-                   const struct er_address *address, void (*found)(void *context, uint32_t id), void *context)
+void er_cidrs_find(const struct er_cidrs *cidrs, const struct er_cidr_path *path, const struct er_address *address,
+                   void (*found)(void *context, uint32_t id), void *context)
 {
     struct question question = { cidrs, found, context };
-    struct block asked = { .node = node, .v6 = address->v6 };
+    struct block asked = { .node = path->node, .v6 = address->v6 };
     struct bits bits = bits_of(address);
 
-    for (unsigned i = 0; i < lengths->n; i++) {
-        if (lengths->items[i].v6 == address->v6) {
-            asked.length = lengths->items[i].length;
+    for (unsigned i = 0; i < path->n; i++) {
+        if (path->lengths[i].v6 == address->v6) {
+            asked.length = path->lengths[i].length;
             asked.network = first_bits(bits, asked.length);
             probe(&question, &asked);
         }

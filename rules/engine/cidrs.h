@@ -15,22 +15,23 @@
 #include "rules/engine/table.h"
 #include "rules/language/cidr.h"
 
-/* Lengths in use at one path. Initialise with {0}; holds no memory while the path has no blocks. */
-struct er_cidr_lengths {
+/* One path and the lengths in use there. Initialise with {.node = ...}; holds no memory while the path has no blocks. */
+struct er_cidr_path {
+    uint32_t node;
+    uint8_t n;
+    uint8_t capacity;
     struct er_cidr_length {
         uint32_t uses;
         bool v6;
         uint8_t length;
-    } * items; /* IPv4 first, then by length */
-    uint8_t n;
-    uint8_t capacity;
+    } * lengths; /* IPv4 first, then by length */
 };
 
-void er_cidr_lengths_fini(struct er_cidr_lengths *lengths);
+void er_cidr_path_fini(struct er_cidr_path *path);
 
-static inline size_t er_cidr_lengths_bytes(const struct er_cidr_lengths *lengths)
+static inline size_t er_cidr_path_bytes(const struct er_cidr_path *path)
 {
-    return lengths->capacity * sizeof *lengths->items;
+    return path->capacity * sizeof *path->lengths;
 }
 
 /* The blocks of all paths. */
@@ -42,18 +43,16 @@ struct er_cidrs {
 
 void er_cidrs_init(struct er_cidrs *cidrs, uint64_t seed);
 void er_cidrs_fini(struct er_cidrs *cidrs);
-size_t er_cidrs_bytes(const struct er_cidrs *cidrs); /* without the lengths */
+size_t er_cidrs_bytes(const struct er_cidrs *cidrs); /* without those of the paths */
 
-/* node, lengths: the path. Copies the block, whose host bits must be zero; it may be there with several ids. false without memory: nothing
- * has changed. */
-bool er_cidrs_add(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths *lengths, const struct er_cidr *cidr, uint32_t id);
+/* Copies the block, whose host bits must be zero; it may be there with several ids. false without memory: nothing has changed. */
+bool er_cidrs_add(struct er_cidrs *cidrs, struct er_cidr_path *path, const struct er_cidr *cidr, uint32_t id);
 
 /* It must be there. */
-void er_cidrs_remove(struct er_cidrs *cidrs, uint32_t node, struct er_cidr_lengths *lengths, const struct er_cidr *cidr,
-                     uint32_t id);
+void er_cidrs_remove(struct er_cidrs *cidrs, struct er_cidr_path *path, const struct er_cidr *cidr, uint32_t id);
 
 /* Calls found for each block of the path that contains the address, with its id; shorter lengths first. */
-void er_cidrs_find(const struct er_cidrs *cidrs, uint32_t node, const struct er_cidr_lengths *lengths,
-                   const struct er_address *address, void (*found)(void *context, uint32_t id), void *context);
+void er_cidrs_find(const struct er_cidrs *cidrs, const struct er_cidr_path *path, const struct er_address *address,
+                   void (*found)(void *context, uint32_t id), void *context);
 
 #endif

@@ -45,7 +45,7 @@ static bool cidr_add(struct er_index *index, struct er_path_index *path, uint32_
     struct er_cidr cidr = er_test_cidr(test);
 
     index->cidrs.seed = index->catalog->seed; /* which has none yet when the index is made */
-    return er_cidrs_add(&index->cidrs, test->node, &path->cidrs, &cidr, id);
+    return er_cidrs_add(&index->cidrs, &path->cidrs, &cidr, id);
 }
 
 static void cidr_remove(struct er_index *index, struct er_path_index *path, uint32_t id)
@@ -53,7 +53,7 @@ static void cidr_remove(struct er_index *index, struct er_path_index *path, uint
     const struct er_test *test = er_catalog_test(index->catalog, id);
     struct er_cidr cidr = er_test_cidr(test);
 
-    er_cidrs_remove(&index->cidrs, test->node, &path->cidrs, &cidr, id);
+    er_cidrs_remove(&index->cidrs, &path->cidrs, &cidr, id);
 }
 
 /* For ranges and blocks. */
@@ -100,7 +100,7 @@ void er_index_fini(struct er_index *index)
         if (path != NULL) {
             er_gram_fini(index, path);
             er_ranges_fini(&path->ranges);
-            er_cidr_lengths_fini(&path->cidrs);
+            er_cidr_path_fini(&path->cidrs);
             er_idlist_fini(&path->every);
             path_free(index, i);
         }
@@ -127,6 +127,7 @@ static struct er_path_index *path_open(struct er_index *index, uint32_t node)
             return NULL;
         }
         path->present = ER_NONE;
+        path->cidrs.node = node;
         *er_pages_at(&index->paths, node, struct er_path_index *) = path;
         index->path_bytes += sizeof *path;
     }
@@ -235,7 +236,7 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
         er_ranges_find(&path->ranges, er_scalar_decimal(value), found, hits);
     }
     if (path->cidrs.n > 0 && value->kind == ER_FIELD_STRING && er_scalar_address(value, &address)) {
-        er_cidrs_find(&index->cidrs, node, &path->cidrs, &address, found, hits);
+        er_cidrs_find(&index->cidrs, &path->cidrs, &address, found, hits);
     }
     if (path->gram_lengths != 0 && value->kind <= ER_FIELD_BOOL) {
         er_gram_probe(index, node, value, hits);

@@ -49,7 +49,7 @@ struct er_path_index {
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
     struct er_ranges ranges;
-    struct er_cidr_lengths cidrs;
+    struct er_cidr_path cidrs;
     struct er_idlist every;
 };
 
@@ -88,6 +88,14 @@ void er_index_remove(struct er_index *index, uint32_t test);
 
 size_t er_index_bytes(const struct er_index *index);
 
+/* What a test says about the current event. */
+struct er_answer {
+    uint32_t stamp; /* of the event */
+    uint32_t field; /* the last value it was asked for */
+    uint8_t truth;  /* enum er_truth; for probed tests final only after the probing */
+    uint8_t reason; /* index into reasons, when undecided */
+};
+
 /* Receives the tests that a value hits. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
  * settled. The marks save asking again: one literal repeated in a long text, or in a long array, would be confirmed for every rule at
  * every place. */
@@ -96,7 +104,15 @@ struct er_hits {
     uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
     uint32_t value;  /* numbers are never 0 */
     uint32_t event;
+    /* What hit will look at: fetched while the index still compares. */
+    const struct er_pages *answers, *postings;
 };
+
+static inline void er_hits_prefetch(const struct er_hits *hits, uint32_t test)
+{
+    __builtin_prefetch(er_pages_at(hits->answers, test, struct er_answer));
+    __builtin_prefetch(er_pages_at(hits->postings, test, struct er_idlist));
+}
 
 /* The tests that have a key and may accept the value, which may be a mark of an empty array. A test may come more than once. */
 void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);

@@ -88,6 +88,7 @@ static void probe_part(const struct er_index *index, const struct er_question *a
     for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
         const struct er_test *test = er_catalog_test(index->catalog, id);
 
+        er_hits_prefetch(hits, id);
         if (test->node == asked->node && test->op == (uint8_t)asked->op && er_test_accepts_kind(test, kind) &&
             er_str_eq(test->text, asked->text)) {
             hits->hit(hits, id, true);

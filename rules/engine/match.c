@@ -1,7 +1,8 @@
-#include "rules/engine/match_impl.h"
+#include "rules/engine/match.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include "rules/engine/match_impl.h"
 
 /* DESIGN  read the event, probe the index with its values, verify the terms posted under the tests that hit, collect their subscriptions.
  *
@@ -104,14 +105,16 @@ static bool consider(struct er_matcher *matcher, uint32_t id)
 {
     const struct er_term *term = er_catalog_term(matcher->side->catalog, id);
     const char *reason = NULL;
+    struct er_count *count = er_count_at(matcher->counters.terms, id);
     enum er_truth truth;
 
+    __builtin_prefetch(count, 1);
     __builtin_prefetch(er_side_subs(matcher->side, id)); /* read when the term is accepted */
     if (term->several && is_again(matcher, id)) {
         return true;
     }
     truth = er_verify(&matcher->verifier, term, &reason);
-    er_count_add(er_count_at(matcher->counters.terms, id), 1, truth == ER_TRUE ? 1 : 0);
+    er_count_add(count, 1, truth == ER_TRUE ? 1 : 0);
     switch (truth) {
     case ER_TRUE:
         return collect(matcher, id, NULL);

@@ -1,8 +1,9 @@
-#include "rules/language/pattern_impl.h"
+#include "rules/language/pattern.h"
 
 #include <stdio.h>
 #include "rules/base/suggest.h"
 #include "rules/base/utf8.h"
+#include "rules/language/pattern_impl.h"
 
 /* Where the keys of an object lead. */
 enum where {

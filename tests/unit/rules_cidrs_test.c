@@ -16,7 +16,7 @@ struct member {
 
 struct world {
     struct er_cidrs cidrs;
-    struct er_cidr_lengths lengths[NODES];
+    struct er_cidr_path paths[NODES];
     struct member members[MEMBERS];
     unsigned times[MEMBERS];
     uint64_t seed;
@@ -28,6 +28,9 @@ static struct world *world_new(uint64_t seed)
 
     assert_non_null(world);
     er_cidrs_init(&world->cidrs, seed);
+    for (uint32_t node = 0; node < NODES; node++) {
+        world->paths[node].node = node;
+    }
     world->seed = seed;
     return world;
 }
@@ -35,7 +38,7 @@ static struct world *world_new(uint64_t seed)
 static void world_free(struct world *world)
 {
     for (unsigned node = 0; node < NODES; node++) {
-        er_cidr_lengths_fini(&world->lengths[node]);
+        er_cidr_path_fini(&world->paths[node]);
     }
     er_cidrs_fini(&world->cidrs);
     free(world);
@@ -101,7 +104,7 @@ static void compare_answers(struct world *world)
 
     random_address(&address, &world->seed);
     memset(world->times, 0, sizeof world->times);
-    er_cidrs_find(&world->cidrs, node, &world->lengths[node], &address, count_found, world->times);
+    er_cidrs_find(&world->cidrs, &world->paths[node], &address, count_found, world->times);
     for (unsigned id = 0; id < MEMBERS; id++) {
         if (world->times[id] != member_accepts(&world->members[id], node, &address)) {
             fail_msg("block %u of length %u at %u is found %u times at %u (IPv%d)", id, world->members[id].cidr.length,
@@ -114,7 +117,7 @@ static bool add_member(struct world *world, unsigned id)
 {
     struct member *member = &world->members[id];
 
-    return er_cidrs_add(&world->cidrs, member->node, &world->lengths[member->node], &member->cidr, id);
+    return er_cidrs_add(&world->cidrs, &world->paths[member->node], &member->cidr, id);
 }
 
 static void change_member(struct world *world, unsigned id)
@@ -122,7 +125,7 @@ static void change_member(struct world *world, unsigned id)
     struct member *member = &world->members[id];
 
     if (member->in) {
-        er_cidrs_remove(&world->cidrs, member->node, &world->lengths[member->node], &member->cidr, id);
+        er_cidrs_remove(&world->cidrs, &world->paths[member->node], &member->cidr, id);
         member->in = false;
     } else {
         random_member(member, &world->seed);
@@ -153,7 +156,7 @@ static void sets_find_what_a_search_finds(void **state)
         }
     }
     for (unsigned node = 0; node < NODES; node++) {
-        assert_int_equal(er_cidr_lengths_bytes(&world->lengths[node]), 0);
+        assert_int_equal(er_cidr_path_bytes(&world->paths[node]), 0);
     }
     compare_answers(world);
     world_free(world);
@@ -166,7 +169,7 @@ static unsigned found_at(const struct world *world, const char *bytes, bool v6)
     unsigned times[MEMBERS] = { 0 };
 
     memcpy(address.bytes, bytes, v6 ? 16 : 4);
-    er_cidrs_find(&world->cidrs, 0, &world->lengths[0], &address, count_found, times);
+    er_cidrs_find(&world->cidrs, &world->paths[0], &address, count_found, times);
     return times[0] + times[1] * 10 + times[2] * 100;
 }
 
@@ -246,7 +249,7 @@ static void *ask_often(void *context)
         uint32_t node = round % NODES;
 
         random_address(&address, &seed);
-        er_cidrs_find(&world->cidrs, node, &world->lengths[node], &address, add_id, &asking->found);
+        er_cidrs_find(&world->cidrs, &world->paths[node], &address, add_id, &asking->found);
         for (unsigned id = 0; id < MEMBERS; id++) {
             asking->expected += member_accepts(&world->members[id], node, &address) ? id : 0;
         }
