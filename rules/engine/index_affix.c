@@ -2,9 +2,18 @@
 
 #include "rules/engine/grow.h"
 
+/* Bytes of a part that are hashed, at its open end: a long text is not read again for every length in use. */
+#define HASHED_BYTES 64u
+
 static uint32_t tag_of(const struct er_index *index, uint32_t node, enum er_test_op op, struct er_str part)
 {
-    return er_hash_tag(er_hash_with(er_hash(part, index->catalog->seed), (uint64_t)node << 8 | (uint64_t)op));
+    bool at_end = op == ER_OP_SUFFIX || op == ER_OP_FOLD_SUFFIX;
+    struct er_str hashed = part;
+
+    if (part.n > HASHED_BYTES) {
+        hashed = (struct er_str){ part.p + (at_end ? 0 : part.n - HASHED_BYTES), HASHED_BYTES };
+    }
+    return er_hash_tag(er_hash_with(er_hash(hashed, index->catalog->seed), (uint64_t)node << 8 | (uint64_t)op) + part.n);
 }
 
 static struct er_lengths *lengths_of(struct er_path_index *path, const struct er_test *test)

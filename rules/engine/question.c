@@ -28,7 +28,7 @@ static struct er_question question_of_stars(uint32_t node, struct er_str text)
     if (core.n == 0) {
         return ask(node, text.n > 0 ? ER_OP_ANY : ER_OP_EXACT, ER_ACCEPTS_STRING, core);
     }
-    if (memchr(core.p, ER_GLOB_STAR, core.n) != NULL) {
+    if (memchr(core.p, (unsigned char)ER_GLOB_STAR, core.n) != NULL) {
         return ask(node, ER_OP_GLOB, ER_ACCEPTS_STRING, text);
     }
     return ask(node, op, ER_ACCEPTS_STRING, core);

@@ -375,7 +375,7 @@ static enum er_code refuse_unindexed(const struct er_ruleset *ruleset, struct er
             return er_err_set(
                 err, ER_E_RULE_UNINDEXED,
                 "rule %.*s: no index can serve it and %zu such rules would be more than limits.unindexed_rules = %zu; "
-                "add `types`, or a regex that contains a fixed text",
+                "add `types`, an exact value, a prefix or suffix, a range, or a wildcard or regex that contains a fixed text",
                 ER_STR_ARG(er_sub_id(sub)), ruleset->next.unindexed, ruleset->options.unindexed_rules);
         }
     }

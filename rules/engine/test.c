@@ -74,11 +74,12 @@ static bool init_bounds(struct er_test *test, const struct er_question *question
 {
     struct er_str low = question->numeric->low, high = question->numeric->high;
     struct er_bounds *bounds = malloc(sizeof *bounds + question->text.n + low.n + high.n);
-    char *text = (char *)(bounds + 1);
+    char *text;
 
     if (bounds == NULL) {
         return false;
     }
+    text = (char *)(bounds + 1);
     memcpy(text, question->text.p, question->text.n);
     test->text = (struct er_str){ text, question->text.n };
     text += question->text.n;
@@ -300,7 +301,7 @@ static bool contains(struct er_str s, struct er_str part)
 /* The parts between stars one after the other, each at the first place: the first part stands at the start, the last one at the end. */
 static bool glob_accepts(struct er_str glob, struct er_str s)
 {
-    const char *star = memchr(glob.p, ER_GLOB_STAR, glob.n);
+    const char *star = memchr(glob.p, (unsigned char)ER_GLOB_STAR, glob.n);
     struct er_str part = { glob.p, (size_t)(star - glob.p) };
 
     if (!starts_with(s, part)) {
@@ -309,7 +310,7 @@ static bool glob_accepts(struct er_str glob, struct er_str s)
     for (;;) {
         s = (struct er_str){ s.p + part.n, s.n - part.n };
         glob = (struct er_str){ star + 1, glob.n - (size_t)(star + 1 - glob.p) };
-        star = glob.n > 0 ? memchr(glob.p, ER_GLOB_STAR, glob.n) : NULL;
+        star = glob.n > 0 ? memchr(glob.p, (unsigned char)ER_GLOB_STAR, glob.n) : NULL;
         if (star == NULL) {
             return ends_with(s, glob);
         }

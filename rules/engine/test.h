@@ -39,7 +39,7 @@ enum er_test_op {
 };
 
 /* A byte that no UTF-8 text holds. */
-#define ER_GLOB_STAR '\xFF'
+#define ER_GLOB_STAR ((char)0xFF)
 
 /* Which index finds the values a test may accept. */
 enum er_index_kind {
