@@ -125,10 +125,7 @@ def smaller_values(value, fixed=()):
             yield from (value[:i] + [less] + value[i + 1:] for less in smaller_values(inner, fixed))
         yield from (inner for inner in value if not isinstance(inner, list))
     elif isinstance(value, str) and value and value not in fixed:
-        yield value[: len(value) // 2]
-        yield value[len(value) // 2:]
-        yield value[1:]
-        yield value[:-1]
+        yield from (value[: len(value) // 2], value[(len(value) + 1) // 2:], value[1:], value[:-1])
     elif isinstance(value, Number) and value.text not in ("0", "1"):
         yield Number("1")
         yield Number("0")
