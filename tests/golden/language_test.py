@@ -85,9 +85,10 @@ def main():
     parser.add_argument("--programs", default="build/release")
     program = os.path.abspath(os.path.join(parser.parse_args().programs, "eventrouterctl"))
     cases, groups, findings = language_cases.read_all(), {}, {}
-    for case in cases:
-        groups.setdefault(case.options, []).append(case)
-    for options, group in groups.items():
+    for number, case in enumerate(cases):
+        # A rule that is out of time again and again is put into quarantine: such cases have a process each.
+        groups.setdefault((case.options, number if case.place.startswith("10_undecided") else None), []).append(case)
+    for (options, _), group in groups.items():
         for section, lines in run_group(program, options, group).items():
             findings.setdefault(section, []).extend(lines)
     print(f"# {len(cases)} cases")

@@ -173,14 +173,23 @@ def entry(rng, regexes):
 
 
 def leaf(rng, regexes):
+    if rng.random() < 0.02:  # a long list of values
+        values = [some_scalar(rng) for _ in range(rng.choice([9, 17, 40]))]
+        return values if rng.random() < 0.6 else [{"anything-but": values}]
     return [entry(rng, regexes) for _ in range(rng.choice([1, 1, 1, 2, 2, 4]))]
 
 
-def envelope_pattern(rng, regexes):
+def envelope_pattern(rng, regexes, deeper=True):
     fields = {"topic": ["raw"], "key": ["user12", ""], "partition": [{"exists": False}], "timestamp": [{"numeric": [">", Number("0")]}]}
-    name = rng.choice(list(fields) + ["headers", "headers"])
+    name = rng.choice(list(fields) + ["headers", "headers", "$or", "$not"])
+    if name[0] == "$":
+        if not deeper:
+            return {"key": leaf(rng, regexes)}
+        several = [envelope_pattern(rng, regexes, False) for _ in range(2)]
+        return {name: several if name == "$or" else several[0], "topic": ["raw", "a"]} if rng.random() < 0.5 else {"$not": several[0]}
     if name == "headers":
-        return {"headers": {rng.choice(HEADERS): leaf(rng, regexes) if rng.random() < 0.4 else ["a"] if rng.random() < 0.5 else ["abc", ""]}}
+        inner = {rng.choice(HEADERS): leaf(rng, regexes) if rng.random() < 0.4 else ["a"] if rng.random() < 0.5 else ["abc", ""]}
+        return {"headers": inner if rng.random() < 0.8 else {"$not": inner, "x": [{"exists": False}]}}
     return {name: fields[name] if rng.random() < 0.5 else leaf(rng, regexes)}
 
 
@@ -228,6 +237,19 @@ def rule(rng, regexes):
             out["pattern"] = pattern(rng, regexes)
     if rng.random() < 0.02:
         out["enabled"] = False
+    return out
+
+
+def rules(rng, regexes, n):
+    """n rules, some of them equal to others, and many with a condition in common."""
+    out, hot = [], {rng.choice(KEYS[:4]): [some_scalar(rng)]}
+    for _ in range(n):
+        if out and rng.random() < 0.05:
+            out.append(permuted_rule(rng, rng.choice(out)))
+        else:
+            out.append(rule(rng, regexes))
+            if rng.random() < 0.15 and "pattern" in out[-1]:
+                out[-1]["pattern"] = {**out[-1]["pattern"], **hot}
     return out
 
 

@@ -15,15 +15,17 @@ import sys
 import tempfile
 
 EVENT_TIME = 0.020  # seconds, limits.event_time
-SLACK = 3
-COPIES = 12
+SLACK = 5
+COPIES = 8
+TRIES = 3  # the cheapest counts: CPU time grows when the machine is busy
 
 
 class Scene:
-    """rules: {id: document without id}; events: [(bytes, {id that matches})]; may: ids that may be undecided."""
+    """rules: {id: document without id}; events: [(bytes, {id that matches})]; may: ids that may be undecided; slack: how many times
+    limits.event_time an event may cost."""
 
-    def __init__(self, rules, events, may=(), warning=""):
-        self.rules, self.events, self.may, self.warning = rules, events, set(may), warning
+    def __init__(self, rules, events, may=(), warning="", slack=SLACK):
+        self.rules, self.events, self.may, self.warning, self.slack = rules, events, set(may), warning, slack
 
 
 def text(value):
@@ -70,11 +72,14 @@ def check(program, scene, timed):
         if timed:
             idle = run(program, folder, scene.rules, [b"{}"])[1]
             for data, _ in scene.events:
-                seconds = (run(program, folder, scene.rules, [data] * COPIES)[1] - idle) / COPIES
+                for _ in range(TRIES):
+                    seconds = (run(program, folder, scene.rules, [data] * COPIES)[1] - idle) / COPIES
+                    if seconds <= EVENT_TIME * scene.slack:
+                        break
                 dearest = max(dearest, seconds)
                 if seconds > EVENT_TIME:
                     print(f"# {data[:40]!r}... of {len(data)} bytes: {seconds * 1000:.1f} ms")
-                if seconds > EVENT_TIME * SLACK:
+                if seconds > EVENT_TIME * scene.slack:
                     findings.append(f"event {data[:60]!r}: {seconds * 1000:.1f} ms of CPU time")
     return findings, dearest * 1000
 
@@ -128,6 +133,18 @@ def nested_arrays():
              "split": {"pattern": {"a": {"b": {"c": {"d": [7999], "e": [18]}, "f": [19]}, "g": [19]}}},
              "not": {"pattern": {"$not": {"a": {"b": {"c": {"d": [{"numeric": [">=", 8000]}]}}}}, "a": {"g": [0]}}}}
     return Scene(rules, [(text({"a": deep}), {"last", "not"})])
+
+
+def rules_times_elements():
+    """Hundreds of rules that all become candidates, on three thousand elements of which none fulfils both conditions of its rule."""
+    rules = {f"r{i}": {"pattern": {"x": {"a": [0], "b": [2 * i + 1]}}} for i in range(600)}
+    rules.update({f"n{i}": {"pattern": {"t": ["hot"], "x": {"$not": {"a": [0, 1]}, "c": [{"anything-but": i}]}}} for i in range(200)})
+    x = [{"a": i % 2, "b": i} for i in range(3000)]
+    last = {"a": 0, "b": [2 * i + 1 for i in range(600)]}
+    other = {"a": 2, "c": 3}
+    events = [({"t": "hot", "x": x}, set()), ({"t": "hot", "x": [*x, last]}, {name for name in rules if name[0] == "r"}),
+              ({"t": "hot", "x": [*x, other]}, {name for name in rules if name[0] == "n"} - {"n3"})]
+    return Scene(rules, [(text(event), want) for event, want in events], rules, slack=12)
 
 
 def deep_events():
@@ -218,8 +235,8 @@ def one_posting():
                          (text({"a": ["hot"] * 1000, "b": list(range(1000))}), everything)], everything)
 
 
-SCENES = [many_branches, catastrophic_regexes, sibling_arrays, nested_arrays, deep_events, long_strings, huge_numbers, many_keys, unindexed_rules,
-          hot_type, one_posting]
+SCENES = [many_branches, catastrophic_regexes, sibling_arrays, nested_arrays, rules_times_elements, deep_events, long_strings, huge_numbers,
+          many_keys, unindexed_rules, hot_type, one_posting]
 
 
 def main():

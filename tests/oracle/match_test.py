@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Random rules and events: `eventrouterctl rule test` against the oracle, pair by pair.
 
-    match_test.py --programs build/release [--seed N] [--pairs N] [--seconds N] [--round N]
+    match_test.py --programs build/release [--seed N] [--pairs N] [--seconds N] [--shape RULES EVENTS] [--round N]
 
 Every round is a set of rules and some hundred events, asked twice: as they are, and with rules, members, elements and alternatives in
 another order, which must not change an answer. The seed is printed; a difference is shrunk to one rule and one event, if it shows
@@ -24,7 +24,7 @@ from oracle import Event, compile_rule  # noqa: E402
 from reader import EventError, Number, read  # noqa: E402
 from regexes import random_regex  # noqa: E402
 
-LONG_EVENT = 300  # bytes
+LONG_EVENT = 100  # bytes
 SHAPES = [(200, 250), (1, 200), (100, 250), (20, 300), (800, 200)]
 
 
@@ -243,7 +243,7 @@ def compare_round(ctl, rng, n_rules, n_events):
     for _ in range(max(4, n_rules // 8)):
         random_regex(rng, regexes)
     round_ = Round(ctl, generate.envelope(rng), {})
-    rules = [generate.rule(rng, regexes) for _ in range(n_rules)]
+    rules = generate.rules(rng, regexes, n_rules)
     round_.dialect.update({regex.pcre2: regex.python for regex in regexes})
     trees = [generate.event(rng, rules) for _ in range(n_events)]
     made = [generate.line_of(rng, tree) for tree in trees]
@@ -263,6 +263,7 @@ def main():
     parser.add_argument("--seed", type=int, default=20261121)
     parser.add_argument("--pairs", type=int, default=1000000)
     parser.add_argument("--seconds", type=float, help="go on for that long, instead of --pairs")
+    parser.add_argument("--shape", type=int, nargs=2, metavar=("RULES", "EVENTS"), help="of every round, instead of some that differ")
     parser.add_argument("--round", type=int, help="only that one")
     args = parser.parse_args()
     ctl, began = os.path.join(args.programs, "eventrouterctl"), time.monotonic()
@@ -270,7 +271,7 @@ def main():
     number = args.round or 0
     print(f"# seed {args.seed}")
     while failures == 0 and (time.monotonic() - began < args.seconds if args.seconds else pairs < args.pairs):
-        n_rules, n_events = SHAPES[number % len(SHAPES)]
+        n_rules, n_events = args.shape or SHAPES[number % len(SHAPES)]
         found, left_out, failures = compare_round(ctl, random.Random(f"{args.seed}/{number}"), n_rules, n_events)
         pairs, matches, undecided = pairs + n_rules * n_events, matches + found, undecided + left_out
         if failures:

@@ -5,6 +5,7 @@ r"""Reads tests/golden/language/*.txt: what rules answer to events, case by case
     rule DOCUMENT       the rule of the following events; `pattern X`, `regex X` and `types X` are rules of that one member
     yes EVENT           the rule accepts the event
     no EVENT            it does not
+    undecided EVENT     it cannot be decided
     error CODE EVENT    the event cannot be read (CODE may be *)
 
 `@TEXT x N@` is TEXT N times; `yes\`, `no\` and `error\` mean that the event has printf escapes.
@@ -20,7 +21,7 @@ REPEAT = re.compile(r"@([^@]*) x (\d+)@")
 
 
 class Case:
-    """One rule and one event: rule is JSON text without an id, event and the options are bytes; want is yes, no or an error's code."""
+    """One rule and one event: rule is JSON text without an id, event and the options are bytes; want is yes, no, undecided or an error's code."""
 
     def __init__(self, place, section, options, rule, event, want):
         self.place, self.section, self.options, self.rule, self.event, self.want = place, section, options, rule, event, want
@@ -53,7 +54,7 @@ def read_file(path):
             else:
                 escaped, verb = verb.endswith("\\"), verb.removesuffix("\\")
                 want, text = rest.split(" ", 1) if verb == "error" else (verb, rest)
-                if verb not in ("yes", "no", "error") or (rule is None and verb != "error"):
+                if verb not in ("yes", "no", "undecided", "error") or (rule is None and verb != "error"):
                     raise SystemExit(f"{place}: {line}")
                 text = repeat(text)
                 yield Case(place, section, options, rule or "{}", unescape(text) if escaped else text.encode(), want)
