@@ -206,7 +206,6 @@ static void make_parent(const char *path, mode_t mode)
 static enum er_code make_policy(struct daemon *d, struct er_err *err)
 {
     const struct er_config *config = d->config;
-    struct er_ruleset_options usual = er_ruleset_default_options();
     size_t n = 0;
 
     d->reserved = calloc(config->n_topics + 2, sizeof *d->reserved);
@@ -222,8 +221,7 @@ static enum er_code make_policy(struct daemon *d, struct er_err *err)
                                          .reserved = d->reserved,
                                          .n_reserved = n,
                                          .limits = er_rule_default_limits() };
-    /* A document may be as much deeper than an event as it is by default. */
-    d->policy.limits.max_depth += config->max_depth - usual.max_depth;
+    er_rule_limits_set_event_depth(&d->policy.limits, config->max_depth);
     return ER_OK;
 }
 

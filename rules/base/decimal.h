@@ -1,7 +1,12 @@
 /* Exact decimal numbers: any number that JSON can say, compared by value, never rounded. 300 = 300.0 = 3.0e2; -0 = 0.
  *
- * A number keeps borrowing its literal; nothing is allocated. The key is a text that two literals share exactly if they have the same
- * value, so that equal numbers can be found by hash.
+ * A number borrows its literal and must not outlive it; nothing is allocated; any thread. Literals and exponents may be of any length
+ * below 2^56 bytes.
+ *
+ * DESIGN  value = sign * 0.DIGITS * 10^scale, the first digit is not 0. The first 19 digits are kept as an integer, so two numbers as
+ * events usually have them are compared without looking at their text again.
+ *
+ *     -0.00123450 :  sign -1, scale -2, head 1234500000000000000, no rest
  */
 #ifndef ER_RULES_BASE_DECIMAL_H
 #define ER_RULES_BASE_DECIMAL_H
@@ -9,12 +14,14 @@
 #include <stdint.h>
 #include "rules/base/str.h"
 
-/* value = sign * 0.DIGITS * 10^exponent, DIGITS without zeros at either end; sign 0: zero. Borrows the literal. */
+/* The members are decimal.c's own, except sign. */
 struct er_decimal {
-    struct er_str digits;   /* slice of the literal from its first to its last digit that is not 0; a decimal point may be inside */
-    struct er_str exponent; /* only when it does not fit int64: the literal's exponent digits, else n = 0 */
-    int64_t scale;          /* the exponent; saturated when `exponent` is used */
-    int sign;               /* -1, 0, 1 */
+    struct er_str rest;     /* digits after the 19th, up to the last that is not 0; a decimal point may be among them */
+    struct er_str exponent; /* when scale does not fit: its magnitude is this number plus shift; else n = 0 */
+    int64_t scale;          /* INT64_MAX or -INT64_MAX when it does not fit */
+    int64_t shift;
+    uint64_t head; /* 19 digits */
+    int sign;      /* -1, 0, 1 */
 };
 
 /* literal: a valid JSON number (the lexer checked it). */
@@ -23,11 +30,32 @@ struct er_decimal er_decimal_of(struct er_str literal);
 /* < 0, 0, > 0, exactly. */
 int er_decimal_compare(const struct er_decimal *a, const struct er_decimal *b);
 
-/* Writes the key (at most er_decimal_key_max(literal.n) bytes) and returns its length: sign, exponent, digits. Equal keys: equal values. */
+/* Writes the key, which two numbers share exactly if they are equal, and returns its length. out has room for er_decimal_key_max bytes.
+ * The key is binary, 9 bytes for numbers with up to 19 digits and a point near them, and means nothing outside of this process. */
 size_t er_decimal_key(const struct er_decimal *number, char *out);
-size_t er_decimal_key_max(size_t literal_bytes);
 
-/* The nearest double or one beside it, and monotone: a < b implies approximation(a) <= approximation(b). May be infinite. */
-double er_decimal_approximate(const struct er_decimal *number);
+static inline size_t er_decimal_key_max(size_t literal_bytes)
+{
+    return literal_bytes + 20;
+}
+
+#define ER_DECIMAL_RANK_SCALE 511
+
+/* Approximates the order: a < b implies rank(a) <= rank(b). Numbers with up to 15 digits between 1e-500 and 1e500 have the same rank only
+ * when they are equal. INT64_MIN, -INT64_MAX and INT64_MAX are the rank of no number. */
+static inline int64_t er_decimal_rank(const struct er_decimal *number)
+{
+    int64_t scale = number->scale;
+    uint64_t rank = number->head >> 11; /* 53 bits; 10 more for the scale */
+
+    if (scale > ER_DECIMAL_RANK_SCALE - 1) {
+        rank = INT64_MAX - 1;
+    } else if (scale < -ER_DECIMAL_RANK_SCALE) {
+        rank = 0;
+    } else {
+        rank |= (uint64_t)(scale + ER_DECIMAL_RANK_SCALE) << 53;
+    }
+    return number->sign * (int64_t)rank;
+}
 
 #endif

@@ -4,8 +4,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TERM_TAG_MASK ((UINT32_C(1) << 30) - 1)
-
 /* ---- nodes ---- */
 
 static bool nodes_init(struct er_catalog *catalog)
@@ -48,7 +46,7 @@ static uint32_t node_new(struct er_catalog *catalog, uint32_t parent, struct er_
     uint32_t id = ER_NONE;
     struct er_node *node;
 
-    if (er_table_reserve(&catalog->node_table, 1)) {
+    if (er_table_reserve(&catalog->node_table, tag, 1)) {
         id = er_stable_take(&catalog->nodes);
     }
     if (id == ER_NONE) {
@@ -129,12 +127,36 @@ uint32_t er_catalog_path(struct er_catalog *catalog, const struct er_path *path)
     return id;
 }
 
+uint32_t er_catalog_child(struct er_catalog *catalog, uint32_t parent, enum er_path_root root, struct er_str key)
+{
+    struct er_path path = { .root = root, .keys = &key, .n = 1 };
+
+    return root == ER_PATH_EVENT ? node_child(catalog, parent, key) : er_catalog_path(catalog, &path);
+}
+
 /* ---- tests ---- */
 
 static uint32_t question_tag(const struct er_catalog *catalog, const struct er_question *question)
 {
-    return er_hash_tag(
-        er_hash_with(er_hash(question->text, catalog->seed), (uint64_t)question->node << 8 | (uint64_t)question->op));
+    uint64_t what = (uint64_t)question->node << 16 | (uint64_t)question->accepts << 8 | (uint64_t)question->op;
+
+    return er_hash_tag(er_hash_with(er_hash(question->text, catalog->seed), what));
+}
+
+/* The tests that a new one stands for. */
+static void take_members(struct er_catalog *catalog, struct er_test *test)
+{
+    size_t n;
+    const uint32_t *members = er_test_members(test, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct er_test *member = er_catalog_test(catalog, members[i]);
+
+        member->refs++;
+        if (test->op == ER_OP_SET) {
+            er_set_enter(test, i, er_catalog_hash(catalog, member->text));
+        }
+    }
 }
 
 static uint32_t test_new(struct er_catalog *catalog, const struct er_question *question, uint32_t tag)
@@ -142,7 +164,7 @@ static uint32_t test_new(struct er_catalog *catalog, const struct er_question *q
     uint32_t id = ER_NONE;
     struct er_test *test;
 
-    if (er_table_reserve(&catalog->test_table, 1)) {
+    if (er_table_reserve(&catalog->test_table, tag, 1)) {
         id = er_stable_take(&catalog->tests);
     }
     if (id == ER_NONE) {
@@ -156,13 +178,13 @@ static uint32_t test_new(struct er_catalog *catalog, const struct er_question *q
     test->tag = tag;
     test->refs = 1;
     er_catalog_node(catalog, question->node)->refs++;
-    catalog->text_bytes += test->op != ER_OP_REGEX ? test->text.n : 0;
+    take_members(catalog, test);
+    catalog->text_bytes += er_test_bytes(test);
     er_table_add(&catalog->test_table, tag, id);
     return id;
 }
 
-/* The test that asks this, with one reference more. */
-static uint32_t test_intern(struct er_catalog *catalog, const struct er_question *question)
+uint32_t er_catalog_test_intern(struct er_catalog *catalog, const struct er_question *question)
 {
     uint32_t tag = question_tag(catalog, question);
     uint32_t id;
@@ -176,233 +198,27 @@ static uint32_t test_intern(struct er_catalog *catalog, const struct er_question
     return test_new(catalog, question, tag);
 }
 
-static void test_unref(struct er_catalog *catalog, uint32_t id)
+void er_catalog_test_unref(struct er_catalog *catalog, uint32_t id)
 {
     struct er_test *test = er_catalog_test(catalog, id);
+    const uint32_t *members;
+    size_t n;
 
     if (--test->refs > 0) {
         return;
     }
+    members = er_test_members(test, &n);
+    for (size_t i = 0; i < n; i++) { /* at most a BUT of a SET of plain values */
+        er_catalog_test_unref(catalog, members[i]);
+    }
     er_table_remove(&catalog->test_table, test->tag, id);
     er_catalog_node_unref(catalog, test->node);
-    catalog->text_bytes -= test->op != ER_OP_REGEX ? test->text.n : 0;
+    catalog->text_bytes -= er_test_bytes(test);
+    if (test->op == ER_OP_REGEX && catalog->freed != NULL) {
+        catalog->freed(catalog->freed_context, id, test);
+    }
     er_test_fini(test);
     er_stable_give(&catalog->tests, id);
-}
-
-/* ---- terms ---- */
-
-/* A term under construction; holds a reference of each test. */
-struct draft {
-    struct er_catalog *catalog;
-    uint32_t *tests;
-    uint32_t n;
-};
-
-static bool draft_add(struct draft *draft, const struct er_question *question)
-{
-    uint32_t id = test_intern(draft->catalog, question);
-
-    if (id == ER_NONE) {
-        return false;
-    }
-    draft->tests[draft->n++] = id;
-    return true;
-}
-
-static void draft_cut(struct draft *draft, uint32_t n)
-{
-    while (draft->n > n) {
-        test_unref(draft->catalog, draft->tests[--draft->n]);
-    }
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Sorts the tests from `start` on and drops repetitions. */
-static void draft_sort(struct draft *draft, uint32_t start)
-{
-    uint32_t kept = start;
-
-    qsort(draft->tests + start, draft->n - start, sizeof *draft->tests, compare_ids);
-    for (uint32_t i = start; i < draft->n; i++) {
-        if (kept > start && draft->tests[kept - 1] == draft->tests[i]) {
-            test_unref(draft->catalog, draft->tests[i]);
-        } else {
-            draft->tests[kept++] = draft->tests[i];
-        }
-    }
-    draft->n = kept;
-}
-
-/* One leaf: any of the entries. `*` makes the others idle. */
-static bool draft_types(struct draft *draft, const struct er_rule *rule)
-{
-    for (size_t i = 0; i < rule->n_types; i++) {
-        struct er_question question = er_question_of_type(ER_NODE_TYPE, rule->types[i]);
-
-        if (question.op == ER_OP_ANY) {
-            draft_cut(draft, 0);
-            return draft_add(draft, &question);
-        }
-        if (!draft_add(draft, &question)) {
-            return false;
-        }
-    }
-    draft_sort(draft, 0);
-    return true;
-}
-
-static bool draft_regex(struct draft *draft, const struct er_rule_regex *entry)
-{
-    uint32_t node = er_catalog_path(draft->catalog, &entry->path);
-    char *scratch = malloc(er_regex_text(entry->regex).n + 1);
-    bool done = false;
-
-    if (node != ER_NONE && scratch != NULL) {
-        struct er_question question = er_question_of_regex(node, entry->regex, scratch);
-
-        done = draft_add(draft, &question);
-    }
-    free(scratch);
-    er_catalog_node_unref(draft->catalog, node); /* the test has its own reference now */
-    return done;
-}
-
-/* Leaves of one test each, those that need the regex engine last. */
-static bool draft_regexes(struct draft *draft, const struct er_rule *rule)
-{
-    uint32_t start = draft->n;
-    uint32_t cheap = start;
-
-    for (size_t i = 0; i < rule->n_regexes; i++) {
-        if (!draft_regex(draft, &rule->regexes[i])) {
-            return false;
-        }
-    }
-    draft_sort(draft, start);
-    for (uint32_t i = start; i < draft->n; i++) {
-        if (er_catalog_test(draft->catalog, draft->tests[i])->op != ER_OP_REGEX) {
-            uint32_t test = draft->tests[i];
-
-            memmove(draft->tests + cheap + 1, draft->tests + cheap, (i - cheap) * sizeof test);
-            draft->tests[cheap++] = test;
-        }
-    }
-    for (uint32_t i = start; i < draft->n; i++) {
-        draft->tests[i] |= ER_LEAF_END;
-    }
-    return true;
-}
-
-static bool draft_rule(struct draft *draft, const struct er_rule *rule)
-{
-    if (rule->has_types) {
-        if (!draft_types(draft, rule)) {
-            return false;
-        }
-        draft->tests[draft->n - 1] |= ER_LEAF_END;
-    }
-    return draft_regexes(draft, rule);
-}
-
-static void draft_free(struct draft *draft)
-{
-    for (uint32_t i = 0; i < draft->n; i++) {
-        draft->tests[i] &= ~ER_LEAF_END;
-    }
-    draft_cut(draft, 0);
-    free(draft->tests);
-}
-
-static size_t tests_bytes(const struct er_term *term)
-{
-    return term->n <= ER_TERM_SMALL ? 0 : term->n * sizeof *term->u.many;
-}
-
-static uint32_t term_new(struct er_catalog *catalog, const struct draft *draft, uint32_t tag)
-{
-    uint32_t *many = draft->n > ER_TERM_SMALL ? malloc(draft->n * sizeof *many) : NULL;
-    uint32_t id = ER_NONE;
-    struct er_term *term;
-
-    if ((draft->n <= ER_TERM_SMALL || many != NULL) && er_table_reserve(&catalog->term_table, 1)) {
-        id = er_stable_take(&catalog->terms);
-    }
-    if (id == ER_NONE) {
-        free(many);
-        return ER_NONE;
-    }
-    term = er_catalog_term(catalog, id);
-    term->n = draft->n;
-    term->refs = 1;
-    term->tag = tag & TERM_TAG_MASK;
-    if (many != NULL) {
-        term->u.many = many;
-    }
-    for (uint32_t i = 0; i < draft->n; i++) {
-        (many != NULL ? many : term->u.few)[i] = draft->tests[i];
-        er_catalog_test(catalog, draft->tests[i] & ~ER_LEAF_END)->refs++;
-    }
-    catalog->text_bytes += tests_bytes(term);
-    er_table_add(&catalog->term_table, term->tag, id);
-    return id;
-}
-
-static uint32_t term_intern(struct er_catalog *catalog, const struct draft *draft)
-{
-    size_t bytes = draft->n * sizeof *draft->tests;
-    uint32_t tag = er_hash_tag(er_hash((struct er_str){ (const char *)draft->tests, bytes }, catalog->seed)) & TERM_TAG_MASK;
-    uint32_t id;
-
-    for (size_t step = 0; (id = er_table_next(&catalog->term_table, tag, &step)) != ER_NONE;) {
-        struct er_term *term = er_catalog_term(catalog, id);
-
-        if (term->n == draft->n && (bytes == 0 || memcmp(er_term_tests(term), draft->tests, bytes) == 0)) {
-            term->refs++;
-            return id;
-        }
-    }
-    return term_new(catalog, draft, tag);
-}
-
-static uint32_t term_of_rule(struct er_catalog *catalog, const struct er_rule *rule)
-{
-    struct draft draft = { .catalog = catalog };
-    uint32_t id = ER_NONE;
-
-    draft.tests = malloc((rule->n_types + rule->n_regexes + 1) * sizeof *draft.tests);
-    if (draft.tests == NULL) {
-        return ER_NONE;
-    }
-    if (draft_rule(&draft, rule)) {
-        id = term_intern(catalog, &draft);
-    }
-    draft_free(&draft);
-    return id;
-}
-
-static void term_unref(struct er_catalog *catalog, uint32_t id)
-{
-    struct er_term *term = er_catalog_term(catalog, id);
-
-    if (--term->refs > 0) {
-        return;
-    }
-    er_table_remove(&catalog->term_table, term->tag, id);
-    for (uint32_t i = 0; i < term->n; i++) {
-        test_unref(catalog, er_term_tests(term)[i] & ~ER_LEAF_END);
-    }
-    catalog->text_bytes -= tests_bytes(term);
-    if (term->n > ER_TERM_SMALL) {
-        free(term->u.many);
-    }
-    er_stable_give(&catalog->terms, id);
 }
 
 /* ---- subscriptions ---- */
@@ -412,22 +228,58 @@ static uint32_t id_tag(const struct er_catalog *catalog, struct er_str id)
     return er_hash_tag(er_hash(id, catalog->seed));
 }
 
-uint32_t er_catalog_sub_new(struct er_catalog *catalog, struct er_rule *rule, uint32_t slot)
+_Static_assert(ER_SUB_SMALL >= sizeof(char *), "the union is as long as its text");
+
+/* Ids have up to 100 characters. */
+static bool copy_id(struct er_catalog *catalog, struct er_sub *sub, struct er_str id)
+{
+    char *to = sub->u.few;
+
+    if (id.n > UINT8_MAX) {
+        return false;
+    }
+    if (id.n > ER_SUB_SMALL) {
+        to = malloc(id.n);
+        if (to == NULL) {
+            return false;
+        }
+        sub->u.many = to;
+        catalog->text_bytes += id.n;
+    }
+    memcpy(to, id.p, id.n);
+    sub->n = (uint8_t)id.n;
+    return true;
+}
+
+static void free_id(struct er_catalog *catalog, struct er_sub *sub)
+{
+    if (sub->n > ER_SUB_SMALL) {
+        catalog->text_bytes -= sub->n;
+        free(sub->u.many);
+    }
+}
+
+uint32_t er_catalog_sub_new(struct er_catalog *catalog, const struct er_rule *rule, uint32_t slot)
 {
     uint32_t id = er_stable_take(&catalog->subs);
-    uint32_t term;
+    struct er_sub *sub;
 
     if (id == ER_NONE) {
         return ER_NONE;
     }
-    term = term_of_rule(catalog, rule);
-    if (term == ER_NONE) {
+    sub = er_catalog_sub(catalog, id);
+    if (!copy_id(catalog, sub, rule->id)) {
         er_stable_give(&catalog->subs, id);
         return ER_NONE;
     }
-    *er_catalog_sub(catalog, id) = (struct er_sub){
-        .rule = er_rule_ref(rule), .id = rule->id, .term = term, .subscriber = slot, .tag = id_tag(catalog, rule->id)
-    };
+    sub->term = er_term_of_rule(catalog, rule);
+    if (sub->term == ER_NONE) {
+        free_id(catalog, sub);
+        er_stable_give(&catalog->subs, id);
+        return ER_NONE;
+    }
+    sub->subscriber = slot;
+    sub->tag = id_tag(catalog, rule->id);
     return id;
 }
 
@@ -435,8 +287,8 @@ void er_catalog_sub_free(struct er_catalog *catalog, uint32_t id)
 {
     struct er_sub *sub = er_catalog_sub(catalog, id);
 
-    term_unref(catalog, sub->term);
-    er_rule_unref(sub->rule);
+    er_term_unref(catalog, sub->term);
+    free_id(catalog, sub);
     er_stable_give(&catalog->subs, id);
 }
 
@@ -445,16 +297,16 @@ uint32_t er_catalog_sub_find(const struct er_catalog *catalog, struct er_str id)
     uint32_t sub;
 
     for (size_t step = 0; (sub = er_table_next(&catalog->sub_table, id_tag(catalog, id), &step)) != ER_NONE;) {
-        if (er_str_eq(er_catalog_sub(catalog, sub)->id, id)) {
+        if (er_str_eq(er_sub_id(er_catalog_sub(catalog, sub)), id)) {
             return sub;
         }
     }
     return ER_NONE;
 }
 
-bool er_catalog_sub_reserve(struct er_catalog *catalog, size_t n)
+bool er_catalog_sub_reserve(struct er_catalog *catalog, struct er_str id)
 {
-    return er_table_reserve(&catalog->sub_table, n);
+    return er_table_reserve(&catalog->sub_table, id_tag(catalog, id), 1);
 }
 
 void er_catalog_sub_name(struct er_catalog *catalog, uint32_t sub, uint32_t instead_of)
@@ -497,7 +349,7 @@ uint32_t er_catalog_slot_new(struct er_catalog *catalog, struct er_str id)
 {
     uint32_t slot = ER_NONE;
 
-    if (er_table_reserve(&catalog->slot_table, 1)) {
+    if (er_table_reserve(&catalog->slot_table, id_tag(catalog, id), 1)) {
         slot = er_stable_take(&catalog->slots);
     }
     if (slot == ER_NONE) {
@@ -551,19 +403,19 @@ bool er_catalog_init(struct er_catalog *catalog)
 
 static void free_named_subs(struct er_catalog *catalog)
 {
-    for (size_t i = 0; i < catalog->sub_table.capacity; i++) {
-        if (catalog->sub_table.slots[i] != 0) {
-            er_catalog_sub_free(catalog, (uint32_t)catalog->sub_table.slots[i] - 1);
-        }
+    uint64_t at = 0;
+
+    for (uint32_t id; (id = er_table_each(&catalog->sub_table, &at)) != ER_NONE;) {
+        er_catalog_sub_free(catalog, id);
     }
 }
 
 static void free_slots(struct er_catalog *catalog)
 {
-    for (size_t i = 0; i < catalog->slot_table.capacity; i++) {
-        if (catalog->slot_table.slots[i] != 0) {
-            free_text(catalog, er_catalog_slot(catalog, (uint32_t)catalog->slot_table.slots[i] - 1)->id);
-        }
+    uint64_t at = 0;
+
+    for (uint32_t id; (id = er_table_each(&catalog->slot_table, &at)) != ER_NONE;) {
+        free_text(catalog, er_catalog_slot(catalog, id)->id);
     }
 }
 
@@ -585,9 +437,9 @@ void er_catalog_fini(struct er_catalog *catalog)
 
 size_t er_catalog_bytes(const struct er_catalog *catalog)
 {
-    size_t slots = catalog->node_table.capacity + catalog->test_table.capacity + catalog->term_table.capacity +
-                   catalog->sub_table.capacity + catalog->slot_table.capacity;
+    size_t tables = catalog->node_table.bytes + catalog->test_table.bytes + catalog->term_table.bytes + catalog->sub_table.bytes +
+                    catalog->slot_table.bytes;
 
-    return catalog->text_bytes + slots * sizeof(uint64_t) + er_stable_bytes(&catalog->nodes) + er_stable_bytes(&catalog->tests) +
+    return catalog->text_bytes + tables + er_stable_bytes(&catalog->nodes) + er_stable_bytes(&catalog->tests) +
            er_stable_bytes(&catalog->terms) + er_stable_bytes(&catalog->subs) + er_stable_bytes(&catalog->slots);
 }

@@ -2,7 +2,7 @@
  *
  * DESIGN  a term is what a rule asks, without who asks; equal rules share it.
  *
- *     subscription --> term: AND of leaves --> leaf: OR of tests --> test: (node, operator, operand) --> node: (parent, key)
+ *     subscription --> term: what must hold --> test: (node, operator, operand) --> node: (parent, key)
  *            \--> subscriber
  *
  * Objects are immutable once they are published, have ids that never move, and are shared by both sides of the rule set. Only the
@@ -14,6 +14,7 @@
 #include "rules/engine/ruleset.h"
 #include "rules/engine/stable.h"
 #include "rules/engine/table.h"
+#include "rules/engine/term.h"
 #include "rules/engine/test.h"
 
 /* Nodes that always exist. */
@@ -35,36 +36,24 @@ struct er_node {
     struct er_str key; /* owned */
 };
 
-#define ER_LEAF_END UINT32_C(0x80000000) /* on the last test of each leaf */
-
-#define ER_TERM_SMALL 4u
-
-struct er_term {
-    union {
-        uint32_t few[ER_TERM_SMALL];
-        uint32_t *many;
-    } u;            /* tests, leaf after leaf, cheap ones first */
-    uint32_t n;     /* tests; 0 = every event */
-    uint32_t pivot; /* where the leaf starts whose tests find this term; set when placed */
-    uint32_t refs;  /* subscriptions; writer only */
-    uint32_t tag : 30;
-    uint32_t placed : 1;    /* writer only */
-    uint32_t unindexed : 1; /* writer only */
-};
-
-static inline const uint32_t *er_term_tests(const struct er_term *term)
-{
-    return term->n <= ER_TERM_SMALL ? term->u.few : term->u.many;
-}
+#define ER_SUB_SMALL 16u
 
 struct er_sub {
-    struct er_rule *rule; /* one reference */
-    struct er_str id;     /* the rule's */
+    union {
+        char few[ER_SUB_SMALL];
+        char *many; /* owned */
+    } u;            /* its id */
     uint32_t term;
     uint32_t subscriber; /* slot */
     uint32_t tag;        /* of its id; writer only */
+    uint8_t n;           /* bytes of the id */
     bool doomed;         /* leaves with the change that is being prepared; writer only */
 };
+
+static inline struct er_str er_sub_id(const struct er_sub *sub)
+{
+    return (struct er_str){ sub->n <= ER_SUB_SMALL ? sub->u.few : sub->u.many, sub->n };
+}
 
 /* A subscriber's slot. Who stands in it is each side's matter. */
 struct er_slot {
@@ -83,6 +72,9 @@ struct er_catalog {
     struct er_stable slots; /* struct er_slot */
     struct er_table node_table, test_table, term_table, sub_table, slot_table;
     size_t text_bytes; /* keys, operands, terms */
+    /* Called with the ids of terms (test NULL) and of regex tests that go; may be NULL. */
+    void (*freed)(void *context, uint32_t id, const struct er_test *test);
+    void *freed_context;
 };
 
 bool er_catalog_init(struct er_catalog *catalog);
@@ -119,13 +111,26 @@ static inline uint32_t er_node_tag(uint32_t parent, uint64_t key_hash)
 uint32_t er_catalog_path(struct er_catalog *catalog, const struct er_path *path);
 void er_catalog_node_unref(struct er_catalog *catalog, uint32_t id);
 
-/* A new subscription of the rule (one reference more), with its term, tests and paths; not yet known by its id. ER_NONE without memory. */
-uint32_t er_catalog_sub_new(struct er_catalog *catalog, struct er_rule *rule, uint32_t slot);
+/* Where a leaf of a pattern that stands at `parent` reads: one reference more, or ER_NONE without memory. */
+uint32_t er_catalog_child(struct er_catalog *catalog, uint32_t parent, enum er_path_root root, struct er_str key);
+
+/* The test that asks this, with one reference more, or ER_NONE without memory. */
+uint32_t er_catalog_test_intern(struct er_catalog *catalog, const struct er_question *question);
+void er_catalog_test_unref(struct er_catalog *catalog, uint32_t id);
+
+/* The hash of an operand or a value in a set. */
+static inline uint64_t er_catalog_hash(const struct er_catalog *catalog, struct er_str text)
+{
+    return er_hash(text, catalog->seed);
+}
+
+/* A new subscription of the rule, with its term, tests and paths; not yet known by its id. ER_NONE without memory. */
+uint32_t er_catalog_sub_new(struct er_catalog *catalog, const struct er_rule *rule, uint32_t slot);
 void er_catalog_sub_free(struct er_catalog *catalog, uint32_t id);
 
 /* The subscription that an id stands for, or ER_NONE. Naming: set replaces; the room for a new name must have been reserved. */
 uint32_t er_catalog_sub_find(const struct er_catalog *catalog, struct er_str id);
-bool er_catalog_sub_reserve(struct er_catalog *catalog, size_t n);
+bool er_catalog_sub_reserve(struct er_catalog *catalog, struct er_str id);
 void er_catalog_sub_name(struct er_catalog *catalog, uint32_t sub, uint32_t instead_of);
 void er_catalog_sub_unname(struct er_catalog *catalog, uint32_t sub, uint32_t gives_way_to);
 

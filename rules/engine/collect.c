@@ -15,7 +15,7 @@ void er_collector_fini(struct er_collector *collector)
 {
     list_free(&collector->matched);
     list_free(&collector->undecided);
-    list_free(&collector->scratch);
+    free(collector->proxies);
     free(collector->ids);
     free(collector->subscribers);
     free(collector->left);
@@ -46,79 +46,96 @@ bool er_collector_add(struct er_collector *collector, const struct er_found *fou
 
 /* ---- order ---- */
 
-static int compare(const struct er_found *a, const struct er_found *b)
+/* What stands for a found subscription while sorting: the first bytes of its subscriber's id decide nearly always. */
+struct er_proxy {
+    uint64_t key;
+    uint32_t index;
+};
+
+static uint64_t key_of(struct er_str id)
+{
+    uint64_t key = 0;
+
+    for (size_t i = 0; i < sizeof key; i++) {
+        key = key << 8 | (i < id.n ? (unsigned char)id.p[i] : 0);
+    }
+    return key;
+}
+
+static int compare_found(const struct er_found *a, const struct er_found *b)
 {
     int order = a->subscriber == b->subscriber ? 0 : er_str_cmp(a->subscriber->id, b->subscriber->id);
 
     return order != 0 ? order : er_str_cmp(a->id, b->id);
 }
 
-static void sort_few(struct er_found *items, uint32_t n)
+static inline bool is_behind(const struct er_found *items, const struct er_proxy *a, const struct er_proxy *b)
+{
+    return a->key != b->key ? a->key > b->key : compare_found(&items[a->index], &items[b->index]) > 0;
+}
+
+static void sort_few(const struct er_found *items, struct er_proxy *proxies, uint32_t n)
 {
     for (uint32_t i = 1; i < n; i++) {
-        struct er_found item = items[i];
+        struct er_proxy proxy = proxies[i];
         uint32_t at = i;
 
-        for (; at > 0 && compare(&items[at - 1], &item) > 0; at--) {
-            items[at] = items[at - 1];
+        for (; at > 0 && is_behind(items, &proxies[at - 1], &proxy); at--) {
+            proxies[at] = proxies[at - 1];
         }
-        items[at] = item;
+        proxies[at] = proxy;
     }
 }
 
-static void merge(const struct er_found *from, struct er_found *to, uint32_t middle, uint32_t n)
-{
-    uint32_t a = 0, b = middle;
+struct run {
+    const struct er_proxy *from;
+    struct er_proxy *to;
+    uint32_t middle, n;
+};
 
-    for (uint32_t i = 0; i < n; i++) {
-        to[i] = b == n || (a < middle && compare(&from[a], &from[b]) <= 0) ? from[a++] : from[b++];
+static void merge(const struct er_found *items, const struct run *run)
+{
+    uint32_t a = 0, b = run->middle;
+
+    for (uint32_t i = 0; i < run->n; i++) {
+        bool first = b == run->n || (a < run->middle && !is_behind(items, &run->from[a], &run->from[b]));
+
+        run->to[i] = first ? run->from[a++] : run->from[b++];
     }
 }
 
-/* Merge sort, because qsort may allocate. */
-static bool sort(struct er_collector *collector, struct er_found_list *list)
+/* Merge sort, because qsort may allocate; from one half of the proxies to the other. Returns the sorted half. */
+static struct er_proxy *sort_proxies(const struct er_found *items, struct er_proxy *from, struct er_proxy *to, uint32_t n)
 {
-    struct er_found *from = list->items, *to;
-
-    if (list->n <= INSERTION_MAX) {
-        sort_few(list->items, list->n);
-        return true;
+    for (uint32_t i = 0; i < n; i += INSERTION_MAX) {
+        sort_few(items, from + i, n - i < INSERTION_MAX ? n - i : INSERTION_MAX);
     }
-    if (!reserve(&collector->scratch, list->n)) {
-        return false;
-    }
-    to = collector->scratch.items;
-    for (uint32_t i = 0; i < list->n; i += INSERTION_MAX) {
-        sort_few(from + i, list->n - i < INSERTION_MAX ? list->n - i : INSERTION_MAX);
-    }
-    for (uint64_t width = INSERTION_MAX; width < list->n; width *= 2) {
-        struct er_found *swap = from;
+    for (uint64_t width = INSERTION_MAX; width < n; width *= 2) {
+        struct er_proxy *swap = from;
 
-        for (uint64_t i = 0; i < list->n; i += 2 * width) {
-            uint64_t left = list->n - i;
+        for (uint64_t i = 0; i < n; i += 2 * width) {
+            uint64_t left = n - i;
 
-            merge(from + i, to + i, (uint32_t)(width < left ? width : left), (uint32_t)(2 * width < left ? 2 * width : left));
+            merge(items, &(struct run){ from + i, to + i, (uint32_t)(width < left ? width : left),
+                                        (uint32_t)(2 * width < left ? 2 * width : left) });
         }
         from = to;
         to = swap;
     }
-    if (from != list->items) {
-        memcpy(list->items, from, list->n * sizeof *from);
-    }
-    return true;
+    return from;
 }
 
-/* A rule that several tests of one leaf found is there several times. */
-static void drop_repetitions(struct er_found_list *list)
+/* NULL without memory, when there is anything to sort. */
+static const struct er_proxy *sort(struct er_collector *collector, const struct er_found_list *list)
 {
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < list->n; i++) {
-        if (kept == 0 || compare(&list->items[kept - 1], &list->items[i]) != 0) {
-            list->items[kept++] = list->items[i];
-        }
+    if (list->n == 0 || list->n > UINT32_MAX / 2 ||
+        !er_grow(&collector->proxies, &collector->proxies_capacity, sizeof *collector->proxies, 2 * list->n - 1)) {
+        return NULL;
     }
-    list->n = kept;
+    for (uint32_t i = 0; i < list->n; i++) {
+        collector->proxies[i] = (struct er_proxy){ list->n > 1 ? key_of(list->items[i].subscriber->id) : 0, i };
+    }
+    return sort_proxies(list->items, collector->proxies, collector->proxies + list->n, list->n);
 }
 
 /* ---- results ---- */
@@ -126,15 +143,16 @@ static void drop_repetitions(struct er_found_list *list)
 static bool group_matched(struct er_collector *collector, struct er_match *match)
 {
     const struct er_found_list *list = &collector->matched;
+    const struct er_proxy *order = sort(collector, list);
     size_t n = 0;
 
     if (list->n > 0 &&
-        (!er_grow(&collector->ids, &collector->ids_capacity, sizeof *collector->ids, list->n - 1) ||
+        (order == NULL || !er_grow(&collector->ids, &collector->ids_capacity, sizeof *collector->ids, list->n - 1) ||
          !er_grow(&collector->subscribers, &collector->subscribers_capacity, sizeof *collector->subscribers, list->n - 1))) {
         return false;
     }
     for (uint32_t i = 0; i < list->n; i++) {
-        const struct er_found *found = &list->items[i];
+        const struct er_found *found = &list->items[order[i].index];
 
         collector->ids[i] = found->id;
         if (n == 0 || collector->subscribers[n - 1].subscriber != found->subscriber) {
@@ -151,13 +169,15 @@ static bool group_matched(struct er_collector *collector, struct er_match *match
 static bool group_undecided(struct er_collector *collector, struct er_match *match)
 {
     const struct er_found_list *list = &collector->undecided;
+    const struct er_proxy *order = sort(collector, list);
     size_t n = 0, matched = 0;
 
-    if (list->n > 0 && !er_grow(&collector->left, &collector->left_capacity, sizeof *collector->left, list->n - 1)) {
+    if (list->n > 0 &&
+        (order == NULL || !er_grow(&collector->left, &collector->left_capacity, sizeof *collector->left, list->n - 1))) {
         return false;
     }
     for (uint32_t i = 0; i < list->n; i++) {
-        const struct er_found *found = &list->items[i];
+        const struct er_found *found = &list->items[order[i].index];
 
         while (matched < match->n_subscribers &&
                er_str_cmp(match->subscribers[matched].subscriber->id, found->subscriber->id) < 0) {
@@ -176,11 +196,6 @@ static bool group_undecided(struct er_collector *collector, struct er_match *mat
 
 bool er_collector_finish(struct er_collector *collector, struct er_match *match)
 {
-    if (!sort(collector, &collector->matched) || !sort(collector, &collector->undecided)) {
-        return false;
-    }
-    drop_repetitions(&collector->matched);
-    drop_repetitions(&collector->undecided);
     return group_matched(collector, match) && group_undecided(collector, match);
 }
 

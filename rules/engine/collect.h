@@ -22,8 +22,9 @@ struct er_found_list {
 /* Initialise with {0}. */
 struct er_collector {
     struct er_found_list matched, undecided;
-    struct er_found_list scratch; /* for sorting */
-    struct er_str *ids;           /* of matched, in the order of the result */
+    struct er_proxy *proxies; /* for sorting */
+    uint32_t proxies_capacity;
+    struct er_str *ids; /* of matched, in the order of the result */
     uint32_t ids_capacity;
     struct er_match_subscriber *subscribers;
     uint32_t subscribers_capacity;
@@ -33,7 +34,7 @@ struct er_collector {
 
 void er_collector_fini(struct er_collector *collector);
 void er_collector_begin(struct er_collector *collector);
-bool er_collector_add(struct er_collector *collector, const struct er_found *found); /* the same one may come twice */
+bool er_collector_add(struct er_collector *collector, const struct er_found *found); /* each one comes once */
 
 /* Fills subscribers and undecided of the match. False without memory. */
 bool er_collector_finish(struct er_collector *collector, struct er_match *match);

@@ -19,6 +19,7 @@ bool er_fields_begin(struct er_fields *fields, uint32_t nodes)
         fields->capacity = 0;
     }
     fields->n = 0;
+    fields->structured = false;
     if (nodes > 0 && !er_grow(&fields->heads, &fields->heads_capacity, sizeof *fields->heads, nodes - 1)) {
         return false;
     }
@@ -38,7 +39,7 @@ void er_fields_close(struct er_fields *fields, uint32_t node)
 
 void er_fields_link(struct er_fields *fields, uint32_t from)
 {
-    for (uint32_t i = from; i < fields->n; i++) {
+    for (uint32_t i = fields->n; i-- > from;) { /* each goes in front, so the list ascends */
         struct er_field *field = &fields->items[i];
 
         if (!field->dead) {

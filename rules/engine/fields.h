@@ -79,8 +79,9 @@ static inline bool er_fields_add(struct er_fields *fields, uint32_t node, struct
     if (fields->n == fields->capacity && !er_grow(&fields->items, &fields->capacity, sizeof *fields->items, fields->n)) {
         return false;
     }
-    fields->items[fields->n++] =
-        (struct er_field){ .text = text, .node = node, .next = ER_NONE, .kind = (uint8_t)kind, .in_array = in_array };
+    fields->items[fields->n++] = (struct er_field){
+        .text = text, .node = node, .next = ER_NONE, .parent = ER_NONE, .kind = (uint8_t)kind, .in_array = in_array
+    };
     return true;
 }
 

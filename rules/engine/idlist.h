@@ -1,17 +1,28 @@
-/* An unordered list of ids; a list of one, by far the most frequent, needs no memory of its own. */
+/* An unordered list of ids in one word; a list of one, by far the most frequent, needs no memory of its own. */
 #ifndef ER_RULES_ENGINE_IDLIST_H
 #define ER_RULES_ENGINE_IDLIST_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct er_idlist_block {
+    uint32_t n;
+    uint32_t capacity;
+    uint32_t ids[];
+};
+
 /* Initialise with {0}. */
 struct er_idlist {
-    uint32_t n;
-    uint32_t capacity; /* 0: at most one id, in `one` */
     union {
-        uint32_t one;
-        uint32_t *many;
+        uint64_t word; /* 0: empty; odd: `one`; else `block` */
+        struct {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+            uint32_t id, mark;
+#else
+            uint32_t mark, id;
+#endif
+        } one;
+        struct er_idlist_block *block;
     } u;
 };
 
@@ -22,9 +33,14 @@ bool er_idlist_add(struct er_idlist *list, uint32_t id); /* false without memory
 void er_idlist_remove_at(struct er_idlist *list, uint32_t at);
 void er_idlist_remove(struct er_idlist *list, uint32_t id); /* must be there */
 
+static inline uint32_t er_idlist_n(const struct er_idlist *list)
+{
+    return list->u.word == 0 ? 0 : (list->u.word & 1) != 0 ? 1 : list->u.block->n;
+}
+
 static inline const uint32_t *er_idlist_ids(const struct er_idlist *list)
 {
-    return list->capacity == 0 ? &list->u.one : list->u.many;
+    return list->u.word == 0 || (list->u.word & 1) != 0 ? &list->u.one.id : list->u.block->ids;
 }
 
 #endif

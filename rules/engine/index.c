@@ -1,7 +1,6 @@
 #include "rules/engine/index.h"
 
 #include <stdlib.h>
-#include "rules/engine/grow.h"
 #include "rules/engine/index_kinds.h"
 
 static bool every_add(struct er_index *index, struct er_path_index *path, uint32_t test)
@@ -16,39 +15,98 @@ static void every_remove(struct er_index *index, struct er_path_index *path, uin
     er_idlist_remove(&path->every, test);
 }
 
+static bool present_add(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    (void)index;
+    path->present = test; /* there is one such test at a path */
+    return true;
+}
+
+static void present_remove(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    (void)index;
+    (void)test;
+    path->present = ER_NONE;
+}
+
+static bool range_add(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    return er_ranges_add(&path->ranges, &er_catalog_test(index->catalog, test)->u.bounds->range, test);
+}
+
+static void range_remove(struct er_index *index, struct er_path_index *path, uint32_t test)
+{
+    er_ranges_remove(&path->ranges, &er_catalog_test(index->catalog, test)->u.bounds->range);
+}
+
+static bool cidr_add(struct er_index *index, struct er_path_index *path, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(index->catalog, id);
+    struct er_cidr cidr = er_test_cidr(test);
+
+    index->cidrs.seed = index->catalog->seed; /* which has none yet when the index is made */
+    return er_cidrs_add(&index->cidrs, &path->cidrs, &cidr, id);
+}
+
+static void cidr_remove(struct er_index *index, struct er_path_index *path, uint32_t id)
+{
+    const struct er_test *test = er_catalog_test(index->catalog, id);
+    struct er_cidr cidr = er_test_cidr(test);
+
+    er_cidrs_remove(&index->cidrs, &path->cidrs, &cidr, id);
+}
+
+/* For ranges and blocks. */
+static void found(void *hits, uint32_t test)
+{
+    (void)((struct er_hits *)hits)->hit(hits, test, true);
+}
+
 static const struct {
     bool (*add)(struct er_index *index, struct er_path_index *path, uint32_t test);
     void (*remove)(struct er_index *index, struct er_path_index *path, uint32_t test);
-} kinds[ER_INDEX_KINDS] = { [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove },
-                            [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
-                            [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },
-                            [ER_INDEX_EVERY] = { every_add, every_remove } };
+} kinds[ER_INDEX_KINDS] = {
+    [ER_INDEX_EXACT] = { er_exact_add, er_exact_remove }, [ER_INDEX_AFFIX] = { er_affix_add, er_affix_remove },
+    [ER_INDEX_GRAM] = { er_gram_add, er_gram_remove },    [ER_INDEX_RANGE] = { range_add, range_remove },
+    [ER_INDEX_CIDR] = { cidr_add, cidr_remove },          [ER_INDEX_PRESENT] = { present_add, present_remove },
+    [ER_INDEX_EVERY] = { every_add, every_remove }
+};
 
 void er_index_init(struct er_index *index, const struct er_catalog *catalog)
 {
     *index = (struct er_index){ .catalog = catalog };
     er_stable_init(&index->gram_items, sizeof(struct er_gram));
+    er_cidrs_init(&index->cidrs, catalog->seed);
 }
 
 static void path_free(struct er_index *index, uint32_t node)
 {
-    free(index->paths[node]);
-    index->paths[node] = NULL;
-    index->path_bytes -= sizeof *index->paths[node];
+    struct er_path_index *path = er_index_path(index, node);
+
+    free(path->prefix.items);
+    free(path->suffix.items);
+    free(path->fold_prefix.items);
+    free(path->fold_suffix.items);
+    free(path);
+    *er_pages_at(&index->paths, node, struct er_path_index *) = NULL;
+    index->path_bytes -= sizeof *path;
 }
 
 void er_index_fini(struct er_index *index)
 {
-    for (uint32_t i = 0; i < index->capacity; i++) {
-        if (index->paths[i] != NULL) {
-            er_gram_fini(index, index->paths[i]);
-            free(index->paths[i]->prefix.items);
-            free(index->paths[i]->suffix.items);
-            er_idlist_fini(&index->paths[i]->every);
+    for (uint32_t i = 0; i < index->paths.capacity * ER_PAGE_ELEMENTS; i++) {
+        struct er_path_index *path = er_index_path(index, i);
+
+        if (path != NULL) {
+            er_gram_fini(index, path);
+            er_ranges_fini(&path->ranges);
+            er_cidr_path_fini(&path->cidrs);
+            er_idlist_fini(&path->every);
             path_free(index, i);
         }
     }
-    free(index->paths);
+    er_pages_fini(&index->paths);
+    er_cidrs_fini(&index->cidrs);
     er_table_fini(&index->exact);
     er_table_fini(&index->affix);
     er_table_fini(&index->gram);
@@ -57,28 +115,35 @@ void er_index_fini(struct er_index *index)
 
 static struct er_path_index *path_open(struct er_index *index, uint32_t node)
 {
-    if (!er_grow(&index->paths, &index->capacity, sizeof(struct er_path_index *), node)) {
+    struct er_path_index *path;
+
+    if (!er_pages_reserve(&index->paths, sizeof path, node)) {
         return NULL;
     }
-    if (index->paths[node] == NULL) {
-        struct er_path_index *path = calloc(1, sizeof *path);
-
+    path = er_index_path(index, node);
+    if (path == NULL) {
+        path = calloc(1, sizeof *path);
         if (path == NULL) {
             return NULL;
         }
-        index->paths[node] = path;
+        path->present = ER_NONE;
+        path->cidrs.node = node;
+        *er_pages_at(&index->paths, node, struct er_path_index *) = path;
         index->path_bytes += sizeof *path;
     }
-    return index->paths[node];
+    return path;
+}
+
+static bool is_unused(const struct er_path_index *path)
+{
+    return path->exact + path->numbers + path->folded == 0 && path->present == ER_NONE &&
+           path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n == 0 && path->gram_lengths == 0 &&
+           er_ranges_is_empty(&path->ranges) && path->cidrs.n == 0 && er_idlist_n(&path->every) == 0;
 }
 
 static void path_close(struct er_index *index, uint32_t node)
 {
-    const struct er_path_index *path = index->paths[node];
-
-    if (path->exact == 0 && path->prefix.n == 0 && path->suffix.n == 0 && path->gram_lengths == 0 && path->every.n == 0) {
-        free(path->prefix.items);
-        free(path->suffix.items);
+    if (is_unused(er_index_path(index, node))) {
         path_free(index, node);
     }
 }
@@ -102,7 +167,7 @@ void er_index_remove(struct er_index *index, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
 
-    kinds[test->index].remove(index, index->paths[test->node], id);
+    kinds[test->index].remove(index, er_index_path(index, test->node), id);
     path_close(index, test->node);
 }
 
@@ -120,39 +185,66 @@ uint64_t er_index_rarity(size_t length)
     return by_length[length < 4 ? length : 4];
 }
 
+/* A block is the rarer the longer it is; half the bits of IPv6 say which network. */
+static uint64_t cidr_weight(const struct er_test *test)
+{
+    struct er_cidr cidr = er_test_cidr(test);
+    unsigned quarters = cidr.network.v6 ? cidr.length / 16u : cidr.length / 8u;
+
+    return er_index_rarity(quarters);
+}
+
 uint64_t er_index_weight(const struct er_test *test)
 {
     switch ((enum er_index_kind)test->index) {
     case ER_INDEX_EXACT:
-        return 1;
+        return test->op == ER_OP_FOLD_EXACT ? 2 : 1;
     case ER_INDEX_AFFIX:
-        return er_index_rarity(test->text.n);
+        return er_index_rarity(test->text.n) + (test->op == ER_OP_FOLD_PREFIX || test->op == ER_OP_FOLD_SUFFIX ? 2 : 0);
     case ER_INDEX_GRAM: /* a regex costs a run for each value that contains its literal */
-        return test->op == ER_OP_CONTAINS ? er_index_rarity(test->literal.n) + 1 : 2 * er_index_rarity(test->literal.n);
+        return test->op == ER_OP_CONTAINS ? er_index_rarity(test->u.search->literal.n) + 1
+                                          : 2 * er_index_rarity(test->u.search->literal.n);
+    case ER_INDEX_CIDR:
+        return cidr_weight(test);
+    case ER_INDEX_RANGE:
+        return er_range_decades(&test->u.bounds->range) < 0.1 ? 12 : er_range_decades(&test->u.bounds->range) < 1.0 ? 60 : 300;
+    case ER_INDEX_PRESENT:
+        return 600;
     case ER_INDEX_EVERY:
+    case ER_INDEX_NONE:
     case ER_INDEX_KINDS:
     default:
         return 1000;
     }
 }
 
-void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits)
+void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
+    struct er_address address;
 
-    if (path->exact > 0) {
+    if (path->present != ER_NONE) {
+        hits->hit(hits, path->present, true);
+    }
+    if (path->exact + path->numbers + path->folded > 0) {
         er_exact_probe(index, node, value, hits);
     }
-    if (path->prefix.n + path->suffix.n > 0) {
+    if (path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n > 0) {
         er_affix_probe(index, node, value, hits);
     }
-    if (path->gram_lengths != 0) {
+    if (value->kind == ER_FIELD_NUMBER && !er_ranges_is_empty(&path->ranges)) {
+        er_ranges_find(&path->ranges, er_scalar_decimal(value), found, hits);
+    }
+    if (path->cidrs.n > 0 && value->kind == ER_FIELD_STRING && er_scalar_address(value, &address)) {
+        er_cidrs_find(&index->cidrs, &path->cidrs, &address, found, hits);
+    }
+    if (path->gram_lengths != 0 && value->kind <= ER_FIELD_BOOL) {
         er_gram_probe(index, node, value, hits);
     }
 }
 
 size_t er_index_bytes(const struct er_index *index)
 {
-    return index->path_bytes + index->capacity * sizeof *index->paths + er_gram_bytes(index) +
-           (index->exact.capacity + index->affix.capacity + index->gram.capacity) * sizeof(uint64_t);
+    return index->path_bytes + er_pages_bytes(&index->paths, sizeof(struct er_path_index *)) + er_gram_bytes(index) +
+           index->exact.bytes + index->affix.bytes + index->gram.bytes + er_cidrs_bytes(&index->cidrs);
 }

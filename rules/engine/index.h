@@ -2,9 +2,11 @@
  *
  * DESIGN  one index per kind, none shares anything with another; per path a small record of what each of them holds there.
  *
- *     exact   hash table of whole values
+ *     exact   hash table of whole values, of keys of numbers, of folded text
  *     affix   the same for prefixes and suffixes, one look-up per length in use
  *     gram    up to 8 bytes of a literal that every accepted value contains; a bit filter in front lets most positions pass by
+ *     range   a tree of intervals per path
+ *     cidr    hash table of blocks, one look-up per length in use
  *     every   no key: asked for each value of the path
  *
  * One writer while nobody reads, or many readers. Adding and removing cost one entry; nothing is ever rebuilt as a whole.
@@ -13,7 +15,10 @@
 #define ER_RULES_ENGINE_INDEX_H
 
 #include "rules/engine/catalog.h"
+#include "rules/engine/cidrs.h"
 #include "rules/engine/idlist.h"
+#include "rules/engine/pages.h"
+#include "rules/engine/ranges.h"
 
 /* Lengths in use at one path, ascending. */
 struct er_lengths {
@@ -35,10 +40,16 @@ struct er_gram_set {
 };
 
 struct er_path_index {
-    uint32_t exact; /* tests */
-    struct er_lengths prefix, suffix;
+    uint32_t exact;   /* tests for the text of strings, true, false, null */
+    uint32_t texts;   /* those of them and of the affixes that look at the text of numbers too */
+    uint32_t numbers; /* tests for equal numbers */
+    uint32_t folded;  /* tests on folded text, affixes too */
+    uint32_t present; /* the test for presence, or ER_NONE */
+    struct er_lengths prefix, suffix, fold_prefix, fold_suffix;
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
     struct er_gram_set *grams; /* one per length, NULL while there are none */
+    struct er_ranges ranges;
+    struct er_cidr_path cidrs;
     struct er_idlist every;
 };
 
@@ -53,10 +64,10 @@ struct er_gram {
 /* Initialise with er_index_init. */
 struct er_index {
     const struct er_catalog *catalog;
-    struct er_path_index **paths; /* per node; NULL: no test there */
-    uint32_t capacity;
+    struct er_pages paths; /* struct er_path_index * per node; NULL: no test there */
     struct er_table exact, affix, gram;
     struct er_stable gram_items; /* struct er_gram */
+    struct er_cidrs cidrs;
     size_t path_bytes;
 };
 
@@ -77,6 +88,14 @@ void er_index_remove(struct er_index *index, uint32_t test);
 
 size_t er_index_bytes(const struct er_index *index);
 
+/* What a test says about the current event. */
+struct er_answer {
+    uint32_t stamp; /* of the event */
+    uint32_t field; /* the last value it was asked for */
+    uint8_t truth;  /* enum er_truth; for probed tests final only after the probing */
+    uint8_t reason; /* index into reasons, when undecided */
+};
+
 /* Receives the tests that a value hits. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
  * settled. The marks save asking again: one literal repeated in a long text, or in a long array, would be confirmed for every rule at
  * every place. */
@@ -85,20 +104,23 @@ struct er_hits {
     uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
     uint32_t value;  /* numbers are never 0 */
     uint32_t event;
+    /* What hit will look at: fetched while the index still compares. */
+    const struct er_pages *answers, *postings;
 };
 
-/* The tests that have a key and may accept the value. A test may come more than once. */
-void er_index_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
-
-/* The tests at a node that have no key: each may accept any value. */
-static inline const struct er_idlist *er_index_every(const struct er_index *index, uint32_t node)
+static inline void er_hits_prefetch(const struct er_hits *hits, uint32_t test)
 {
-    return &index->paths[node]->every;
+    __builtin_prefetch(er_pages_at(hits->answers, test, struct er_answer));
+    __builtin_prefetch(er_pages_at(hits->postings, test, struct er_idlist));
 }
 
-static inline bool er_index_has(const struct er_index *index, uint32_t node)
+/* The tests that have a key and may accept the value, which may be a mark of an empty array. A test may come more than once. */
+void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
+
+/* What there is at a node, or NULL. */
+static inline struct er_path_index *er_index_path(const struct er_index *index, uint32_t node)
 {
-    return node < index->capacity && index->paths[node] != NULL;
+    return er_pages_has(&index->paths, node) ? *er_pages_at(&index->paths, node, struct er_path_index *) : NULL;
 }
 
 #endif

@@ -2,14 +2,28 @@
 
 #include "rules/engine/grow.h"
 
+/* Bytes of a part that are hashed, at its open end: a long text is not read again for every length in use. */
+#define HASHED_BYTES 64u
+
 static uint32_t tag_of(const struct er_index *index, uint32_t node, enum er_test_op op, struct er_str part)
 {
-    return er_hash_tag(er_hash_with(er_hash(part, index->catalog->seed), (uint64_t)node << 8 | (uint64_t)op));
+    bool at_end = op == ER_OP_SUFFIX || op == ER_OP_FOLD_SUFFIX;
+    struct er_str hashed = part;
+
+    if (part.n > HASHED_BYTES) {
+        hashed = (struct er_str){ part.p + (at_end ? 0 : part.n - HASHED_BYTES), HASHED_BYTES };
+    }
+    return er_hash_tag(er_hash_with(er_hash(hashed, index->catalog->seed), (uint64_t)node << 8 | (uint64_t)op) + part.n);
 }
 
 static struct er_lengths *lengths_of(struct er_path_index *path, const struct er_test *test)
 {
-    return test->op == ER_OP_PREFIX ? &path->prefix : &path->suffix;
+    bool fold = test->op == ER_OP_FOLD_PREFIX || test->op == ER_OP_FOLD_SUFFIX;
+
+    if (test->op == ER_OP_PREFIX || test->op == ER_OP_FOLD_PREFIX) {
+        return fold ? &path->fold_prefix : &path->prefix;
+    }
+    return fold ? &path->fold_suffix : &path->suffix;
 }
 
 /* Position of the first length that is not below n. */
@@ -58,11 +72,12 @@ static void lengths_remove(struct er_lengths *lengths, size_t n)
 bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
+    uint32_t tag = tag_of(index, test->node, (enum er_test_op)test->op, test->text);
 
-    if (!er_table_reserve(&index->affix, 1) || !lengths_add(lengths_of(path, test), test->text.n)) {
+    if (!er_table_reserve(&index->affix, tag, 1) || !lengths_add(lengths_of(path, test), test->text.n)) {
         return false;
     }
-    er_table_add(&index->affix, tag_of(index, test->node, (enum er_test_op)test->op, test->text), id);
+    er_table_add(&index->affix, tag, id);
     return true;
 }
 
@@ -74,32 +89,56 @@ void er_affix_remove(struct er_index *index, struct er_path_index *path, uint32_
     lengths_remove(lengths_of(path, test), test->text.n);
 }
 
-static void probe_part(const struct er_index *index, const struct er_question *asked, struct er_hits *hits)
+static void probe_part(const struct er_index *index, const struct er_question *asked, unsigned kind, struct er_hits *hits)
 {
     uint32_t tag = tag_of(index, asked->node, asked->op, asked->text);
     uint32_t id;
 
     for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
-        if (er_test_asks(er_catalog_test(index->catalog, id), asked)) {
+        const struct er_test *test = er_catalog_test(index->catalog, id);
+
+        er_hits_prefetch(hits, id);
+        if (test->node == asked->node && test->op == (uint8_t)asked->op && er_test_accepts_kind(test, kind) &&
+            er_str_eq(test->text, asked->text)) {
             hits->hit(hits, id, true);
-            return;
         }
     }
 }
 
-void er_affix_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits)
+/* Every length in use that fits, at the start or at the end of the text. */
+static void probe_lengths(const struct er_index *index, const struct er_lengths *lengths, struct er_question asked, unsigned kind,
+                          struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
-    struct er_question asked = { .node = node };
+    struct er_str text = asked.text;
+    bool at_end = asked.op == ER_OP_SUFFIX || asked.op == ER_OP_FOLD_SUFFIX;
 
-    asked.op = ER_OP_PREFIX;
-    for (uint32_t i = 0; i < path->prefix.n && path->prefix.items[i].n <= value.n; i++) {
-        asked.text = (struct er_str){ value.p, path->prefix.items[i].n };
-        probe_part(index, &asked, hits);
+    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= text.n; i++) {
+        size_t n = lengths->items[i].n;
+
+        asked.text = (struct er_str){ text.p + (at_end ? text.n - n : 0), n };
+        probe_part(index, &asked, kind, hits);
     }
-    asked.op = ER_OP_SUFFIX;
-    for (uint32_t i = 0; i < path->suffix.n && path->suffix.items[i].n <= value.n; i++) {
-        asked.text = (struct er_str){ value.p + (value.n - path->suffix.items[i].n), path->suffix.items[i].n };
-        probe_part(index, &asked, hits);
+}
+
+static void probe_both(const struct er_index *index, struct er_question asked, unsigned kind, struct er_hits *hits)
+{
+    const struct er_path_index *path = er_index_path(index, asked.node);
+    bool fold = asked.op == ER_OP_FOLD_PREFIX;
+
+    probe_lengths(index, fold ? &path->fold_prefix : &path->prefix, asked, kind, hits);
+    asked.op = fold ? ER_OP_FOLD_SUFFIX : ER_OP_SUFFIX;
+    probe_lengths(index, fold ? &path->fold_suffix : &path->suffix, asked, kind, hits);
+}
+
+void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
+{
+    const struct er_path_index *path = er_index_path(index, node);
+
+    if (value->kind <= ER_FIELD_BOOL) {
+        probe_both(index, (struct er_question){ .node = node, .op = ER_OP_PREFIX, .text = value->text }, value->kind, hits);
+    }
+    if (value->kind == ER_FIELD_STRING && path->fold_prefix.n + path->fold_suffix.n > 0) {
+        probe_both(index, (struct er_question){ .node = node, .op = ER_OP_FOLD_PREFIX, .text = er_scalar_folded(value) },
+                   value->kind, hits);
     }
 }

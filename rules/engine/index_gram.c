@@ -62,7 +62,7 @@ static void consider(const struct er_index *index, uint32_t node, struct er_str 
     for (size_t i = 0; i <= last && i < PLACES_TRIED && best->cost > weight; i++) {
         uint64_t bytes = er_gram_load(literal.p + (last - i), length);
         uint32_t id = gram_find(index, node, length, bytes);
-        uint64_t cost = weight * (id == ER_NONE ? 1 : (uint64_t)gram_at(index, id)->tests.n + 1);
+        uint64_t cost = weight * (id == ER_NONE ? 1 : (uint64_t)er_idlist_n(&gram_at(index, id)->tests) + 1);
 
         if (cost < best->cost) {
             *best = (struct candidate){ literal, bytes, last - i, length, cost };
@@ -74,19 +74,19 @@ void er_gram_place(const struct er_index *index, struct er_test *test)
 {
     struct candidate best = { .cost = UINT64_MAX };
 
-    consider(index, test->node, test->literal, &best);
+    consider(index, test->node, test->u.search->literal, &best);
     if (test->op == ER_OP_REGEX) {
         size_t n;
-        const struct er_str *literals = er_regex_literals(test->u.search.regex, &n);
+        const struct er_str *literals = er_regex_literals(test->u.search->regex, &n);
 
         for (size_t i = 0; i < n; i++) {
             consider(index, test->node, literals[i], &best);
         }
     }
-    test->literal = best.literal;
-    test->u.search.gram = best.bytes;
-    test->gram_at = (uint16_t)best.at;
-    test->gram_bytes = best.length & 15;
+    test->u.search->literal = best.literal;
+    test->u.search->gram = best.bytes;
+    test->u.search->gram_at = (uint16_t)best.at;
+    test->u.search->gram_bytes = (uint8_t)best.length;
 }
 
 /* ---- the filter of one set ---- */
@@ -144,26 +144,29 @@ static bool filter_reserve(const struct er_index *index, struct er_gram_set *set
 
 static uint32_t gram_new(struct er_index *index, struct er_gram_set *set, const struct er_test *test)
 {
+    uint32_t tag = gram_tag(index, test->node, test->u.search->gram_bytes, test->u.search->gram);
     uint32_t id = ER_NONE;
     struct er_gram *gram;
 
-    if (er_table_reserve(&index->gram, 1) && filter_reserve(index, set)) {
+    if (er_table_reserve(&index->gram, tag, 1) && filter_reserve(index, set)) {
         id = er_stable_take(&index->gram_items);
     }
     if (id == ER_NONE) {
         return ER_NONE;
     }
     gram = gram_at(index, id);
-    *gram = (struct er_gram){
-        .bytes = test->u.search.gram, .node = test->node, .length = test->gram_bytes, .next = set->first, .previous = ER_NONE
-    };
+    *gram = (struct er_gram){ .bytes = test->u.search->gram,
+                              .node = test->node,
+                              .length = test->u.search->gram_bytes,
+                              .next = set->first,
+                              .previous = ER_NONE };
     if (set->first != ER_NONE) {
         gram_at(index, set->first)->previous = id;
     }
     set->first = id;
     set->n++;
-    filter_mark(index, set, test->u.search.gram);
-    er_table_add(&index->gram, gram_tag(index, test->node, test->gram_bytes, test->u.search.gram), id);
+    filter_mark(index, set, test->u.search->gram);
+    er_table_add(&index->gram, tag, id);
     return id;
 }
 
@@ -215,8 +218,8 @@ static void set_close(struct er_path_index *path, uint32_t length)
 bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t test_id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, test_id);
-    struct er_gram_set *set = set_open(path, test->gram_bytes);
-    uint32_t id = gram_find(index, test->node, test->gram_bytes, test->u.search.gram);
+    struct er_gram_set *set = set_open(path, test->u.search->gram_bytes);
+    uint32_t id = gram_find(index, test->node, test->u.search->gram_bytes, test->u.search->gram);
 
     if (set == NULL) {
         return false;
@@ -225,22 +228,22 @@ bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t te
         id = gram_new(index, set, test);
     }
     if (id == ER_NONE || !er_idlist_add(&gram_at(index, id)->tests, test_id)) {
-        set_close(path, test->gram_bytes);
+        set_close(path, test->u.search->gram_bytes);
         return false;
     }
-    path->gram_lengths |= UINT32_C(1) << test->gram_bytes;
+    path->gram_lengths |= UINT32_C(1) << test->u.search->gram_bytes;
     return true;
 }
 
 void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t test_id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, test_id);
-    uint32_t id = gram_find(index, test->node, test->gram_bytes, test->u.search.gram);
+    uint32_t id = gram_find(index, test->node, test->u.search->gram_bytes, test->u.search->gram);
 
     er_idlist_remove(&gram_at(index, id)->tests, test_id);
-    if (gram_at(index, id)->tests.n == 0) {
-        gram_free(index, &path->grams[test->gram_bytes], id);
-        set_close(path, test->gram_bytes);
+    if (er_idlist_n(&gram_at(index, id)->tests) == 0) {
+        gram_free(index, &path->grams[test->u.search->gram_bytes], id);
+        set_close(path, test->u.search->gram_bytes);
     }
 }
 
@@ -265,17 +268,24 @@ size_t er_gram_bytes(const struct er_index *index)
 /* ---- probing ---- */
 
 /* The gram stands at value.p + at: do the whole literals around it stand there too? */
-static void confirm(const struct er_index *index, uint32_t id, struct er_str value, size_t at, struct er_hits *hits)
+static void confirm(const struct er_index *index, uint32_t id, const struct er_scalar *whole, size_t at, struct er_hits *hits)
 {
     const struct er_gram *gram = gram_at(index, id);
+    struct er_str value = whole->text;
     const uint32_t *tests = er_idlist_ids(&gram->tests);
+    uint32_t n = er_idlist_n(&gram->tests);
     bool all_hit = true, all_settled = true;
 
-    for (uint32_t i = 0; i < gram->tests.n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const struct er_test *test = er_catalog_test(index->catalog, tests[i]);
+        const struct er_search *search = test->u.search;
 
-        if (at >= test->gram_at && value.n - (at - test->gram_at) >= test->literal.n &&
-            memcmp(value.p + (at - test->gram_at), test->literal.p, test->literal.n) == 0) {
+        if (!er_test_accepts_kind(test, whole->kind)) {
+            all_settled = false;
+            continue;
+        }
+        if (at >= search->gram_at && value.n - (at - search->gram_at) >= search->literal.n &&
+            memcmp(value.p + (at - search->gram_at), search->literal.p, search->literal.n) == 0) {
             all_settled = hits->hit(hits, tests[i], test->op == ER_OP_CONTAINS) && all_settled;
         } else {
             all_hit = false;
@@ -290,7 +300,7 @@ struct gram_probe {
     const struct er_index *index;
     const struct er_gram_set *set;
     uint32_t node, length;
-    struct er_str value;
+    const struct er_scalar *value;
     struct er_hits *hits;
 };
 
@@ -310,7 +320,7 @@ static inline void probe_at(const struct gram_probe *probe, uint64_t bytes, size
 static void probe_length(const struct gram_probe *probe)
 {
     uint64_t mask = gram_mask(probe->length);
-    struct er_str value = probe->value;
+    struct er_str value = probe->value->text;
     size_t whole = value.n >= 8 ? value.n - 7 : 0; /* positions where 8 bytes can be read */
     size_t at = 0;
 
@@ -322,15 +332,15 @@ static void probe_length(const struct gram_probe *probe)
     }
 }
 
-void er_gram_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits)
+void er_gram_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = index->paths[node];
+    const struct er_path_index *path = er_index_path(index, node);
     struct gram_probe probe = { .index = index, .node = node, .value = value, .hits = hits };
 
     for (uint32_t left = path->gram_lengths; left != 0; left &= left - 1) {
         probe.length = (uint32_t)__builtin_ctz(left);
         probe.set = &path->grams[probe.length];
-        if (probe.length <= value.n) {
+        if (probe.length <= value->text.n) {
             probe_length(&probe);
         }
     }

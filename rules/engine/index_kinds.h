@@ -6,15 +6,15 @@
 
 bool er_exact_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_exact_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
-void er_exact_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
+void er_exact_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 
 bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_affix_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
-void er_affix_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
+void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 
 bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
-void er_gram_probe(const struct er_index *index, uint32_t node, struct er_str value, struct er_hits *hits);
+void er_gram_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 void er_gram_place(const struct er_index *index, struct er_test *test);
 void er_gram_fini(struct er_index *index, struct er_path_index *path);
 size_t er_gram_bytes(const struct er_index *index);

@@ -2,23 +2,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include "rules/engine/answers.h"
-#include "rules/engine/collect.h"
-#include "rules/engine/event.h"
-#include "rules/engine/ruleset_sides.h"
+#include "rules/engine/match_impl.h"
 
 /* DESIGN  read the event, probe the index with its values, verify the terms posted under the tests that hit, collect their subscriptions.
  *
  *     record --event--> fields --answers--> hit tests --verify--> terms --collect--> subscribers
  */
-struct er_matcher {
-    struct er_reader reader;
-    struct er_ruleset *ruleset;
-    const struct er_side *side; /* while pinned */
-    struct er_event event;
-    struct er_answers answers;
-    struct er_collector collector;
-};
 
 enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out, struct er_err *err)
 {
@@ -32,14 +21,20 @@ enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out,
     memset(matcher, 0, sizeof *matcher);
     matcher->ruleset = ruleset;
     code = er_event_init(&matcher->event, err);
+    if (code == ER_OK && !er_counters_init(&matcher->counters)) {
+        code = er_err_set(err, ER_E_NOMEM, "out of memory for a matcher");
+    }
     if (code == ER_OK) {
         code = er_answers_init(&matcher->answers, &er_ruleset_options(ruleset)->regex, err);
     }
     if (code != ER_OK) {
+        er_counters_fini(&matcher->counters);
         er_event_fini(&matcher->event);
         free(matcher);
         return code;
     }
+    matcher->counters.quarantined = &er_ruleset_publication(ruleset)->quarantined;
+    matcher->answers.counters = &matcher->counters;
     er_reader_register(er_ruleset_publication(ruleset), &matcher->reader);
     *out = matcher;
     return ER_OK;
@@ -54,7 +49,11 @@ void er_matcher_free(struct er_matcher *matcher)
     er_reader_unregister(er_ruleset_publication(matcher->ruleset), &matcher->reader);
     er_event_fini(&matcher->event);
     er_answers_fini(&matcher->answers);
+    er_verifier_fini(&matcher->verifier);
     er_collector_fini(&matcher->collector);
+    er_pages_fini(&matcher->considered);
+    er_counters_fini(&matcher->counters);
+    free(matcher->near);
     free(matcher);
 }
 
@@ -70,49 +69,16 @@ void er_matcher_unpin(struct er_matcher *matcher)
     er_reader_unpin(&matcher->reader);
 }
 
-/* ---- verify ---- */
-
-/* AND of the leaves, each the OR of its tests, by Kleene. *culprit: an undecided test that the answer depends on. */
-static enum er_truth verify(struct er_answers *answers, const struct er_term *term, uint32_t *culprit)
-{
-    const uint32_t *tests = er_term_tests(term);
-    enum er_truth all = ER_TRUE;
-
-    for (uint32_t i = 0; i < term->n; i++) {
-        enum er_truth leaf = ER_FALSE;
-        uint32_t undecided = ER_NONE;
-
-        for (;; i++) {
-            uint32_t test = tests[i] & ~ER_LEAF_END;
-            enum er_truth truth = leaf == ER_TRUE ? ER_TRUE : er_answers_of(answers, test);
-
-            if (truth == ER_UNDECIDED && undecided == ER_NONE) {
-                undecided = test;
-            }
-            leaf = truth != ER_FALSE ? truth : leaf;
-            if ((tests[i] & ER_LEAF_END) != 0) {
-                break;
-            }
-        }
-        if (leaf == ER_FALSE) {
-            return ER_FALSE;
-        }
-        if (leaf == ER_UNDECIDED && all == ER_TRUE) {
-            all = ER_UNDECIDED;
-            *culprit = undecided;
-        }
-    }
-    return all;
-}
+/* ---- candidates ---- */
 
 static bool collect(struct er_matcher *matcher, uint32_t term, const char *reason)
 {
     const struct er_side *side = matcher->side;
-    const struct er_idlist *subs = &side->terms[term];
+    const struct er_idlist *subs = er_side_subs(side, term);
 
-    for (uint32_t i = 0; i < subs->n; i++) {
+    for (uint32_t i = 0, n = er_idlist_n(subs); i < n; i++) {
         const struct er_sub *sub = er_catalog_sub(side->catalog, er_idlist_ids(subs)[i]);
-        struct er_found found = { side->subscribers[sub->subscriber], sub->id, reason };
+        struct er_found found = { er_side_subscriber(side, sub->subscriber), er_sub_id(sub), reason };
 
         if (!er_collector_add(&matcher->collector, &found)) {
             return false;
@@ -121,42 +87,89 @@ static bool collect(struct er_matcher *matcher, uint32_t term, const char *reaso
     return true;
 }
 
+/* A term that several tests lead to is verified once. */
+static bool is_again(struct er_matcher *matcher, uint32_t id)
+{
+    uint32_t stamp = matcher->answers.stamp;
+
+    uint32_t *considered = er_pages_at(&matcher->considered, id, uint32_t);
+
+    if (*considered == stamp) {
+        return true;
+    }
+    *considered = stamp;
+    return false;
+}
+
 static bool consider(struct er_matcher *matcher, uint32_t id)
 {
-    uint32_t culprit = ER_NONE;
+    const struct er_term *term = er_catalog_term(matcher->side->catalog, id);
+    const char *reason = NULL;
+    struct er_count *count = er_count_at(matcher->counters.terms, id);
+    enum er_truth truth;
 
-    __builtin_prefetch(&matcher->side->terms[id]); /* read when the term is accepted */
-    switch (verify(&matcher->answers, er_catalog_term(matcher->side->catalog, id), &culprit)) {
+    __builtin_prefetch(count, 1);
+    __builtin_prefetch(er_side_subs(matcher->side, id)); /* read when the term is accepted */
+    if (term->several && is_again(matcher, id)) {
+        return true;
+    }
+    truth = er_verify(&matcher->verifier, term, &reason);
+    er_count_add(count, 1, truth == ER_TRUE ? 1 : 0);
+    switch (truth) {
     case ER_TRUE:
         return collect(matcher, id, NULL);
     case ER_UNDECIDED:
-        return collect(matcher, id, er_answers_reason(&matcher->answers, culprit));
+        return collect(matcher, id, reason);
     case ER_FALSE:
     default:
         return true;
     }
 }
 
-/* Everything that the hit tests lead to. */
+static bool consider_list(struct er_matcher *matcher, const struct er_idlist *terms)
+{
+    for (uint32_t i = 0, n = er_idlist_n(terms); i < n; i++) {
+        if (!consider(matcher, er_idlist_ids(terms)[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Everything that the hit tests lead to, and what nothing leads to. */
 static bool consider_all(struct er_matcher *matcher)
 {
     const struct er_side *side = matcher->side;
     struct er_answers *answers = &matcher->answers;
 
-    if (side->every_event != ER_NONE && !collect(matcher, side->every_event, NULL)) {
+    if ((side->every_event != ER_NONE && !consider(matcher, side->every_event)) || !consider_list(matcher, &side->scan)) {
         return false;
     }
-    for (uint32_t i = 0; i < answers->hits.n; i++) {
-        uint32_t test = er_idlist_ids(&answers->hits)[i];
-        const struct er_idlist *terms = &side->tests[test].terms;
+    for (uint32_t i = 0; i < answers->n_hits; i++) {
+        uint32_t test = answers->hits[i];
 
-        for (uint32_t k = 0; er_answers_of(answers, test) != ER_FALSE && k < terms->n; k++) {
-            if (!consider(matcher, er_idlist_ids(terms)[k])) {
-                return false;
-            }
+        if (er_answers_of(answers, test) != ER_FALSE && !consider_list(matcher, er_side_posting(side, test))) {
+            return false;
         }
     }
-    return true;
+    return !answers->value.no_memory;
+}
+
+static bool begin(struct er_matcher *matcher)
+{
+    const struct er_side *side = matcher->side;
+    uint32_t old = matcher->answers.stamp;
+
+    if (side->several > 0 && !er_pages_reserve_all(&matcher->considered, sizeof(uint32_t), side->terms_top)) {
+        return false;
+    }
+    if (!er_answers_begin(&matcher->answers, side, &matcher->event.fields)) {
+        return false;
+    }
+    if (matcher->answers.stamp < old) {
+        er_pages_clear(&matcher->considered, sizeof(uint32_t));
+    }
+    return er_verifier_begin(&matcher->verifier, &matcher->answers);
 }
 
 enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out, struct er_err *err)
@@ -174,8 +187,7 @@ enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record
     }
     out->duplicate_keys = matcher->event.duplicate_keys;
     out->type = matcher->event.type;
-    if (!er_answers_begin(&matcher->answers, matcher->side, &matcher->event.fields) || !consider_all(matcher) ||
-        !er_collector_finish(&matcher->collector, out)) {
+    if (!begin(matcher) || !consider_all(matcher) || !er_collector_finish(&matcher->collector, out)) {
         er_collector_begin(&matcher->collector);
         return er_err_set(err, ER_E_NOMEM, "out of memory while matching");
     }

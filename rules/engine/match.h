@@ -45,6 +45,25 @@ void er_matcher_unpin(struct er_matcher *matcher);
 enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out,
                               struct er_err *err) ER_MUST_CHECK;
 
+/* A subscription that did not accept the last event, and on how many of its conditions it failed: entries of `types`, of `regex`, fields of
+ * the pattern, and what the pattern's logic says beyond them. Borrows; valid as er_match. */
+struct er_near {
+    const struct er_subscriber *subscriber;
+    struct er_str subscription;
+    uint32_t failed;     /* at least 1 */
+    uint32_t conditions; /* in all */
+};
+
+struct er_near_list {
+    const struct er_near *items; /* fewest failures first, then by id */
+    size_t n;
+    bool complete; /* all rules were looked at in the time */
+};
+
+/* Pinned, after a match that returned ER_OK: the nearest misses among all subscriptions, at most `limit`, in at most about time_ns. */
+enum er_code er_matcher_near(struct er_matcher *matcher, size_t limit, uint64_t time_ns, struct er_near_list *out,
+                             struct er_err *err) ER_MUST_CHECK;
+
 /* Ids of all matching and all undecided subscriptions of the last match, sorted bytewise (offline `rule test`). Valid as er_match.
  * NULL with *n > 0: out of memory. */
 const struct er_str *er_matcher_matched_ids(const struct er_matcher *matcher, size_t *n);

@@ -8,6 +8,7 @@ bool er_publication_init(struct er_publication *publication, struct er_side *sid
 {
     atomic_init(&publication->current, side);
     publication->readers = NULL;
+    atomic_init(&publication->quarantined, 0);
     return pthread_mutex_init(&publication->lock, NULL) == 0;
 }
 
@@ -35,6 +36,15 @@ void er_reader_unregister(struct er_publication *publication, struct er_reader *
         link = &(*link)->next;
     }
     *link = reader->next;
+    (void)pthread_mutex_unlock(&publication->lock);
+}
+
+void er_reader_each(struct er_publication *publication, void (*each)(struct er_reader *reader, void *context), void *context)
+{
+    (void)pthread_mutex_lock(&publication->lock);
+    for (struct er_reader *reader = publication->readers; reader != NULL; reader = reader->next) {
+        each(reader, context);
+    }
     (void)pthread_mutex_unlock(&publication->lock);
 }
 

@@ -22,6 +22,7 @@ struct er_publication {
     _Alignas(64) _Atomic(struct er_side *) current;
     _Alignas(64) pthread_mutex_t lock; /* of the list; readers never take it to read */
     struct er_reader *readers;
+    atomic_size_t quarantined; /* regexes that are run no more; counted here because all readers share it */
 };
 
 bool er_publication_init(struct er_publication *publication, struct er_side *side);
@@ -34,6 +35,9 @@ void er_reader_unregister(struct er_publication *publication, struct er_reader *
 /* Reader's thread. Not nested. */
 struct er_side *er_reader_pin(struct er_publication *publication, struct er_reader *reader);
 void er_reader_unpin(struct er_reader *reader);
+
+/* Any thread: calls back for every reader, which cannot leave meanwhile. */
+void er_reader_each(struct er_publication *publication, void (*each)(struct er_reader *reader, void *context), void *context);
 
 /* Writer. Publishes side and returns when nobody is left on another one. */
 void er_publication_switch(struct er_publication *publication, struct er_side *side);

@@ -59,6 +59,11 @@ struct er_publication *er_ruleset_publication(struct er_ruleset *ruleset)
     return &ruleset->publication;
 }
 
+const struct er_catalog *er_ruleset_catalog(const struct er_ruleset *ruleset)
+{
+    return &ruleset->catalog;
+}
+
 const struct er_ruleset_options *er_ruleset_options(const struct er_ruleset *ruleset)
 {
     return &ruleset->options;
@@ -135,6 +140,8 @@ enum er_code er_ruleset_new(const struct er_ruleset_options *options, struct er_
         ruleset->type_path == NULL) {
         code = no_memory(err);
     } else {
+        ruleset->catalog.freed = er_activity_forget;
+        ruleset->catalog.freed_context = &ruleset->publication;
         memcpy(ruleset->type_path, options->type_path.p, options->type_path.n);
         ruleset->options.type_path.p = ruleset->type_path;
         code = open_nodes(ruleset, err);
@@ -188,6 +195,7 @@ void er_ruleset_free(struct er_ruleset *ruleset)
     er_catalog_node_unref(&ruleset->catalog, ruleset->nodes.type_path);
     er_catalog_node_unref(&ruleset->catalog, ruleset->nodes.type);
     er_catalog_node_unref(&ruleset->catalog, ruleset->nodes.specversion);
+    ruleset->catalog.freed = NULL;
     er_catalog_fini(&ruleset->catalog);
     er_publication_fini(&ruleset->publication);
     free(ruleset->type_path);
@@ -329,7 +337,7 @@ static enum er_code put_rule(struct er_ruleset *ruleset, struct er_rule *rule, s
     if (!rule->enabled) {
         return ER_OK;
     }
-    sub = er_catalog_sub_reserve(catalog, 1) ? er_catalog_sub_new(catalog, rule, slot) : ER_NONE;
+    sub = er_catalog_sub_reserve(catalog, rule->id) ? er_catalog_sub_new(catalog, rule, slot) : ER_NONE;
     if (sub == ER_NONE) {
         return no_memory(err);
     }
@@ -367,8 +375,8 @@ static enum er_code refuse_unindexed(const struct er_ruleset *ruleset, struct er
             return er_err_set(
                 err, ER_E_RULE_UNINDEXED,
                 "rule %.*s: no index can serve it and %zu such rules would be more than limits.unindexed_rules = %zu; "
-                "add `types`, or a regex that contains a fixed text",
-                ER_STR_ARG(sub->id), ruleset->next.unindexed, ruleset->options.unindexed_rules);
+                "add `types`, an exact value, a prefix or suffix, a range, or a wildcard or regex that contains a fixed text",
+                ER_STR_ARG(er_sub_id(sub)), ruleset->next.unindexed, ruleset->options.unindexed_rules);
         }
     }
     return ER_OK;
@@ -479,7 +487,7 @@ void er_ruleset_abandon(struct er_ruleset *ruleset)
 static void forget_names(struct er_catalog *catalog, const struct change *change)
 {
     for (size_t i = 0; i < change->n_dooms; i++) {
-        if (er_catalog_sub_find(catalog, er_catalog_sub(catalog, change->dooms[i])->id) == change->dooms[i]) {
+        if (er_catalog_sub_find(catalog, er_sub_id(er_catalog_sub(catalog, change->dooms[i]))) == change->dooms[i]) {
             er_catalog_sub_unname(catalog, change->dooms[i], ER_NONE);
         }
     }
@@ -513,6 +521,7 @@ void er_ruleset_stats(const struct er_ruleset *ruleset, struct er_ruleset_stats 
                                       .subscribers = ruleset->counts.subscribers,
                                       .unindexed = ruleset->counts.unindexed,
                                       .tests = ruleset->catalog.tests.n,
+                                      .quarantined = atomic_load_explicit(&ruleset->publication.quarantined, memory_order_relaxed),
                                       .bytes = sizeof *ruleset + er_catalog_bytes(&ruleset->catalog) +
                                                er_side_bytes(&ruleset->sides[0]) + er_side_bytes(&ruleset->sides[1]) };
 }

@@ -66,10 +66,23 @@ struct er_ruleset_stats {
     uint64_t revision;
     size_t subscriptions; /* enabled */
     size_t subscribers;
-    size_t unindexed; /* rules that no index can serve */
-    size_t tests;     /* distinct */
-    size_t bytes;     /* estimate of the memory held */
+    size_t unindexed;   /* rules that no index can serve */
+    size_t tests;       /* distinct */
+    size_t quarantined; /* regexes that are run no more */
+    size_t bytes;       /* estimate of the memory held */
 };
+/* What a subscription has done since it was put as it is, on all matchers there are; rules that ask the same share it. */
+struct er_ruleset_activity {
+    uint64_t candidates; /* events that it was verified for */
+    uint64_t hits;       /* events that it accepted */
+    uint64_t confirms;   /* runs of its regexes, which other rules may share */
+    uint64_t time_ns;    /* of these runs, estimated */
+    bool unindexed;      /* no index can serve it */
+    bool quarantined;    /* one of its regexes went over its limits again and again and is run no more */
+};
+/* Writer thread. False when there is no such enabled subscription. */
+bool er_ruleset_activity(const struct er_ruleset *ruleset, struct er_str id, struct er_ruleset_activity *out);
+
 void er_ruleset_stats(const struct er_ruleset *ruleset, struct er_ruleset_stats *out); /* writer thread */
 
 #endif

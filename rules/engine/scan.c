@@ -9,8 +9,11 @@ struct level {
     uint64_t filter; /* of the trie's node; 0: nobody reads any of its keys */
     uint32_t node;   /* where its elements or the parents of its keys stand, or ER_NONE */
     uint32_t key;    /* the key that it is the value of, or ER_NONE */
+    uint32_t parent; /* the field of the object that its values stand in, or ER_NONE */
+    uint32_t first;  /* fields there were when it opened */
     bool object;
-    bool in_array; /* its values stand in an array */
+    bool outermost; /* an array that is no element of another one */
+    bool in_array;  /* its values stand in an array */
     struct er_key_frame keys;
 };
 
@@ -24,8 +27,9 @@ struct er_scanner {
     uint64_t seed;
     const char *start, *end;
     uint32_t depth;
-    uint32_t node; /* where the next value stands, or ER_NONE */
-    uint32_t key;  /* whose value it is if somebody reads there, or ER_NONE */
+    uint32_t node;   /* where the next value stands, or ER_NONE */
+    uint32_t key;    /* whose value it is if somebody reads there, or ER_NONE */
+    uint32_t parent; /* as in struct level */
     bool in_array;
     struct er_lex_fault fault;
 };
@@ -75,12 +79,18 @@ static inline const char *space(const struct er_scanner *scanner, const char *p)
 
 static inline bool is_read(const struct er_scanner *scanner)
 {
-    return scanner->node != ER_NONE && er_trie_is_read(scanner->trie, scanner->node);
+    return scanner->node != ER_NONE; /* nodes of the trie are live */
 }
 
 static bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
 {
-    return er_fields_add(scanner->scan->fields, scanner->node, text, kind, scanner->in_array);
+    struct er_fields *fields = scanner->scan->fields;
+
+    if (!er_fields_add(fields, scanner->node, text, kind, scanner->in_array)) {
+        return false;
+    }
+    fields->items[fields->n - 1].parent = scanner->parent;
+    return true;
 }
 
 static inline const char *string(struct er_scanner *scanner, const char *p)
@@ -110,7 +120,8 @@ static const char *word(struct er_scanner *scanner, const char *p)
         return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
     }
     stop = er_lex_literal(p, scanner->end, &scanner->fault);
-    if (stop != NULL && *p != 'n' && is_read(scanner) && !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, ER_FIELD_BOOL)) {
+    if (stop != NULL && is_read(scanner) &&
+        !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, *p == 'n' ? ER_FIELD_NULL : ER_FIELD_BOOL)) {
         return no_memory(scanner, p);
     }
     return stop;
@@ -144,14 +155,28 @@ static inline void end_value(struct er_scanner *scanner, uint32_t key)
     }
 }
 
-static void close_container(struct er_scanner *scanner)
+/* An array without elements, also after flattening, leaves a mark. */
+static bool mark_empty(struct er_scanner *scanner, const struct level *level)
+{
+    if (level->object || !level->outermost || level->node == ER_NONE || scanner->scan->fields->n > level->first) {
+        return true;
+    }
+    scanner->node = level->node;
+    scanner->parent = level->parent;
+    scanner->in_array = scanner->depth > 0 && scanner->levels[scanner->depth - 1].in_array;
+    return emit(scanner, ER_STR(""), ER_FIELD_NONE);
+}
+
+static bool close_container(struct er_scanner *scanner)
 {
     const struct level *level = &scanner->levels[--scanner->depth];
+    bool done = mark_empty(scanner, level);
 
     if (level->object) {
         er_keys_close(&scanner->keys, &level->keys);
     }
     end_value(scanner, level->key);
+    return done;
 }
 
 /* What follows a complete value: closes the containers that end here. Returns the start of the next element, or the end. Here the text
@@ -170,9 +195,25 @@ static const char *after(struct er_scanner *scanner, const char *p)
             return er_lex_unexpected(
                 p, end, object ? "expected a comma or a closing brace" : "expected a comma or a closing bracket", &scanner->fault);
         }
-        close_container(scanner);
+        if (!close_container(scanner)) {
+            return no_memory(scanner, p);
+        }
     }
     return p == end ? p : fail(scanner, ER_E_JSON_TRAILING, p, "expected nothing after the document");
+}
+
+/* What a container at a live node says itself. Its values stand in the object, or where the array stands. */
+static bool begin_container(struct er_scanner *scanner, bool object)
+{
+    if (object && scanner->node != ER_NONE && scanner->node != ER_NODE_EVENT) {
+        if (!emit(scanner, ER_STR(""), ER_FIELD_OBJECT)) {
+            return false;
+        }
+        scanner->parent = scanner->scan->fields->n - 1;
+    } else if (!object && scanner->node != ER_NONE && er_trie_has_children(scanner->trie, scanner->node)) {
+        scanner->scan->fields->structured = true;
+    }
+    return true;
 }
 
 /* Opens the object or array at p. Returns the start of its first element, or of what follows an empty one. */
@@ -180,6 +221,7 @@ static const char *container(struct er_scanner *scanner, const char *p)
 {
     const struct er_trie *trie = scanner->trie;
     bool object = *p == '{';
+    bool outermost;
     bool read = scanner->node != ER_NONE && (!object || er_trie_has_children(trie, scanner->node));
 
     if (scanner->depth == scanner->scan->max_depth) {
@@ -189,15 +231,24 @@ static const char *container(struct er_scanner *scanner, const char *p)
         !er_grow(&scanner->levels, &scanner->levels_capacity, sizeof *scanner->levels, scanner->depth)) {
         return no_memory(scanner, p);
     }
-    scanner->levels[scanner->depth++] = (struct level){ .filter = read ? trie->nodes[scanner->node].filter : 0,
+    if (!begin_container(scanner, object)) {
+        return no_memory(scanner, p);
+    }
+    outermost = scanner->depth == 0 || scanner->levels[scanner->depth - 1].object;
+    scanner->levels[scanner->depth++] = (struct level){ .filter = read ? er_trie_node(trie, scanner->node)->filter : 0,
                                                         .node = read ? scanner->node : ER_NONE,
                                                         .key = scanner->key,
+                                                        .parent = scanner->parent,
+                                                        .first = scanner->scan->fields->n,
                                                         .object = object,
+                                                        .outermost = outermost,
                                                         .in_array = scanner->in_array || !object,
                                                         .keys = er_keys_open(&scanner->keys) };
     p = space(scanner, p + 1);
     if (*p == (object ? '}' : ']')) {
-        close_container(scanner);
+        if (!close_container(scanner)) {
+            return no_memory(scanner, p);
+        }
         return after(scanner, p + 1);
     }
     return p;
@@ -224,6 +275,7 @@ static void begin_value(struct er_scanner *scanner, const struct level *level, u
     key->from = fields->n;
     scanner->key = index;
     scanner->in_array = level->in_array;
+    scanner->parent = level->parent;
 }
 
 /* Where the key leads, and whether it came before in its object. quote: where it starts. */
@@ -306,6 +358,7 @@ static const char *array_elements(struct er_scanner *scanner, const char *p)
     scanner->node = scanner->levels[scanner->depth - 1].node;
     scanner->key = ER_NONE; /* the fields are counted when the array ends */
     scanner->in_array = true;
+    scanner->parent = scanner->levels[scanner->depth - 1].parent;
     for (;;) {
         if (*p == '{' || *p == '[') {
             return container(scanner, p);
@@ -366,6 +419,7 @@ enum er_code er_scanner_run(struct er_scanner *scanner, struct er_scan *scan, st
     scanner->depth = 0;
     scanner->key = ER_NONE;
     scanner->in_array = false;
+    scanner->parent = ER_NONE;
     er_keys_begin(&scanner->keys);
     if (!make_readable(scanner, scan->text.n > 0 ? scan->text : ER_STR(""))) {
         return er_err_set(err, ER_E_NOMEM, "out of memory for an event");

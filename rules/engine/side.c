@@ -1,7 +1,7 @@
 #include "rules/engine/side.h"
 
 #include <stdlib.h>
-#include "rules/engine/grow.h"
+#include "rules/engine/cover.h"
 
 void er_side_init(struct er_side *side, struct er_catalog *catalog)
 {
@@ -9,57 +9,73 @@ void er_side_init(struct er_side *side, struct er_catalog *catalog)
     er_index_init(&side->index, catalog);
 }
 
-void er_side_fini(struct er_side *side)
+static void fini_lists(struct er_pages *lists, uint32_t top)
 {
-    for (uint32_t i = 0; i < side->tests_capacity; i++) {
-        er_idlist_fini(&side->tests[i].terms);
-    }
-    for (uint32_t i = 0; i < side->terms_capacity; i++) {
-        er_idlist_fini(&side->terms[i]);
-    }
-    for (uint32_t i = 0; i < side->subscribers_capacity; i++) {
-        if (side->subscribers[i] != NULL) {
-            er_subscriber_unref(side->subscribers[i]);
+    for (uint32_t i = 0; i < top; i++) {
+        if (er_pages_has(lists, i)) {
+            er_idlist_fini(er_pages_at(lists, i, struct er_idlist));
         }
     }
+    er_pages_fini(lists);
+}
+
+void er_side_fini(struct er_side *side)
+{
+    fini_lists(&side->postings, side->tests_top);
+    fini_lists(&side->terms, side->terms_top);
+    for (uint32_t i = 0; i < side->subscribers.capacity * ER_PAGE_ELEMENTS; i++) {
+        if (er_pages_has(&side->subscribers, i) && er_side_subscriber(side, i) != NULL) {
+            er_subscriber_unref(er_side_subscriber(side, i));
+        }
+    }
+    er_idlist_fini(&side->scan);
     er_index_fini(&side->index);
     er_trie_fini(&side->trie);
-    free(side->tests);
-    free(side->terms);
-    free(side->positions);
-    free(side->subscribers);
+    er_pages_fini(&side->users);
+    er_pages_fini(&side->positions);
+    er_pages_fini(&side->subscribers);
 }
 
 /* ---- tests ---- */
 
 static bool test_use(struct er_side *side, uint32_t id)
 {
-    if (!er_grow(&side->tests, &side->tests_capacity, sizeof *side->tests, id)) {
+    uint32_t *users;
+
+    if (!er_pages_reserve(&side->users, sizeof *users, id) || !er_pages_reserve(&side->postings, sizeof(struct er_idlist), id)) {
         return false;
     }
-    if (side->tests[id].users == 0 && !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
+    users = er_pages_at(&side->users, id, uint32_t);
+    if (*users == 0 && !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
         return false;
     }
-    side->tests[id].users++;
+    ++*users;
+    side->tests_top = id < side->tests_top ? side->tests_top : id + 1;
     return true;
 }
 
 static void test_unuse(struct er_side *side, uint32_t id)
 {
-    if (--side->tests[id].users == 0) {
+    if (--*er_pages_at(&side->users, id, uint32_t) == 0) {
         er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
     }
 }
 
 static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
 {
-    struct er_side_test *test = &side->tests[id];
+    struct er_idlist *terms;
 
-    if (test->terms.n == 0 && !er_index_add(&side->index, id)) {
+    /* A member of a SET is nobody's word. */
+    if (!er_pages_reserve(&side->postings, sizeof *terms, id)) {
         return false;
     }
-    if (!er_idlist_add(&test->terms, term)) {
-        if (test->terms.n == 0) {
+    side->tests_top = id < side->tests_top ? side->tests_top : id + 1;
+    terms = er_side_posting(side, id);
+    if (er_idlist_n(terms) == 0 && !er_index_add(&side->index, id)) {
+        return false;
+    }
+    if (!er_idlist_add(terms, term)) {
+        if (er_idlist_n(terms) == 0) {
             er_index_remove(&side->index, id);
         }
         return false;
@@ -69,93 +85,37 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
 
 static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 {
-    er_idlist_remove(&side->tests[id].terms, term);
-    if (side->tests[id].terms.n == 0) {
+    struct er_idlist *terms = er_side_posting(side, id);
+
+    er_idlist_remove(terms, term);
+    if (er_idlist_n(terms) == 0) {
         er_index_remove(&side->index, id);
     }
 }
 
 /* ---- terms ---- */
 
-/* One past the last test of the leaf that starts there. */
-static uint32_t leaf_end(const struct er_term *term, uint32_t start)
-{
-    while ((er_term_tests(term)[start] & ER_LEAF_END) == 0) {
-        start++;
-    }
-    return start + 1;
-}
-
-static uint32_t test_id(const struct er_term *term, uint32_t i)
-{
-    return er_term_tests(term)[i] & ~ER_LEAF_END;
-}
-
-/* What posting one more term under a leaf is expected to cost: long postings and weak keys are dear. */
-struct leaf_cost {
-    bool keyed;       /* every test has a key in an index */
-    bool asks_values; /* not keyed because of more than `types: ["*"]`, which asks nothing that costs */
-    uint64_t weight;
-};
-
-static struct leaf_cost leaf_cost(const struct er_side *side, const struct er_term *term, uint32_t start)
-{
-    struct leaf_cost cost = { .keyed = true };
-
-    for (uint32_t i = start, end = leaf_end(term, start); i < end; i++) {
-        const struct er_test *test = er_catalog_test(side->catalog, test_id(term, i));
-        uint64_t posted = test_id(term, i) < side->tests_capacity ? side->tests[test_id(term, i)].terms.n : 0;
-
-        cost.weight += er_index_weight(test) * (posted + 1);
-        cost.keyed = cost.keyed && test->index != ER_INDEX_EVERY;
-        cost.asks_values = cost.asks_values || (test->index == ER_INDEX_EVERY && test->node != ER_NODE_TYPE);
-    }
-    return cost;
-}
-
-/* A key beats none; without one, a field that may be absent beats `types: ["*"]`. */
-static bool cheaper(struct leaf_cost a, struct leaf_cost b)
-{
-    if (a.keyed != b.keyed) {
-        return a.keyed;
-    }
-    if (a.asks_values != b.asks_values) {
-        return a.asks_values;
-    }
-    return a.weight < b.weight;
-}
-
-static void place(const struct er_side *side, struct er_term *term)
-{
-    struct leaf_cost best = { 0 };
-
-    for (uint32_t i = 0; i < term->n; i++) {
-        struct er_test *test = er_catalog_test(side->catalog, test_id(term, i));
-
-        if (!test->placed) {
-            er_index_place(&side->index, test);
-            test->placed = true;
-        }
-    }
-    for (uint32_t start = 0; start < term->n; start = leaf_end(term, start)) {
-        struct leaf_cost cost = leaf_cost(side, term, start);
-
-        if (start == 0 || cheaper(cost, best)) {
-            best = cost;
-            term->pivot = start;
-        }
-    }
-    term->unindexed = term->n > 0 && !best.keyed && best.asks_values;
-    term->placed = true;
-}
-
-static void term_unpost(struct er_side *side, uint32_t id, uint32_t end)
+/* Takes the postings before `end` back. */
+static void unpost(struct er_side *side, uint32_t id, uint32_t end)
 {
     const struct er_term *term = er_catalog_term(side->catalog, id);
 
     while (end > term->pivot) {
-        test_unpost(side, test_id(term, --end), id);
+        test_unpost(side, er_term_words(term)[--end] & ER_WORD_TEST, id);
     }
+}
+
+static bool post(struct er_side *side, uint32_t id)
+{
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
+    for (uint32_t i = term->pivot, end = er_term_leaf_end(term, term->pivot); i < end; i++) {
+        if (!test_post(side, er_term_words(term)[i] & ER_WORD_TEST, id)) {
+            unpost(side, id, i);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool term_post(struct er_side *side, uint32_t id)
@@ -166,9 +126,49 @@ static bool term_post(struct er_side *side, uint32_t id)
         side->every_event = id;
         return true;
     }
-    for (uint32_t i = term->pivot, end = leaf_end(term, term->pivot); i < end; i++) {
-        if (!test_post(side, test_id(term, i), id)) {
-            term_unpost(side, id, i);
+    if (term->pivot == ER_NONE) {
+        return er_idlist_add(&side->scan, id);
+    }
+    side->several += term->several;
+    if (!post(side, id)) {
+        side->several -= term->several;
+        return false;
+    }
+    return true;
+}
+
+static void term_unpost(struct er_side *side, uint32_t id)
+{
+    const struct er_term *term = er_catalog_term(side->catalog, id);
+
+    if (term->n == 0) {
+        side->every_event = ER_NONE;
+    } else if (term->pivot == ER_NONE) {
+        er_idlist_remove(&side->scan, id);
+    } else {
+        unpost(side, id, er_term_leaf_end(term, term->pivot));
+        side->several -= term->several;
+    }
+}
+
+/* Takes the uses of the first n tests of the walk back. */
+static void unuse(struct er_side *side, const struct er_term *term, size_t n)
+{
+    struct er_term_walk walk = { 0 };
+
+    for (uint32_t test; n > 0 && er_term_next(term, &walk, &test); n--) {
+        test_unuse(side, test);
+    }
+}
+
+static bool use(struct er_side *side, const struct er_term *term)
+{
+    struct er_term_walk walk = { 0 };
+    size_t used = 0;
+
+    for (uint32_t test; er_term_next(term, &walk, &test); used++) {
+        if (!test_use(side, test)) {
+            unuse(side, term, used);
             return false;
         }
     }
@@ -177,36 +177,22 @@ static bool term_post(struct er_side *side, uint32_t id)
 
 static void term_close(struct er_side *side, uint32_t id)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, id);
-
-    if (term->n == 0) {
-        side->every_event = ER_NONE;
-        return;
-    }
-    term_unpost(side, id, leaf_end(term, term->pivot));
-    for (uint32_t i = 0; i < term->n; i++) {
-        test_unuse(side, test_id(term, i));
-    }
+    term_unpost(side, id);
+    unuse(side, er_catalog_term(side->catalog, id), SIZE_MAX);
 }
 
 static bool term_open(struct er_side *side, uint32_t id)
 {
     struct er_term *term = er_catalog_term(side->catalog, id);
-    uint32_t used = 0;
 
-    if (!term->placed) {
-        place(side, term);
+    if ((!term->placed && !er_cover_choose(side, term)) || !use(side, term)) {
+        return false;
     }
-    while (used < term->n && test_use(side, test_id(term, used))) {
-        used++;
+    if (!term_post(side, id)) {
+        unuse(side, term, SIZE_MAX);
+        return false;
     }
-    if (used == term->n && term_post(side, id)) {
-        return true;
-    }
-    while (used > 0) {
-        test_unuse(side, test_id(term, --used));
-    }
-    return false;
+    return true;
 }
 
 /* ---- subscriptions ---- */
@@ -216,16 +202,16 @@ bool er_side_add(struct er_side *side, uint32_t id)
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs;
 
-    if (!er_grow(&side->terms, &side->terms_capacity, sizeof *side->terms, term) ||
-        !er_grow(&side->positions, &side->positions_capacity, sizeof *side->positions, id)) {
+    if (!er_pages_reserve(&side->terms, sizeof *subs, term) || !er_pages_reserve(&side->positions, sizeof(uint32_t), id)) {
         return false;
     }
-    subs = &side->terms[term];
+    side->terms_top = term < side->terms_top ? side->terms_top : term + 1;
+    subs = er_side_subs(side, term);
     if (!er_idlist_add(subs, id)) {
         return false;
     }
-    side->positions[id] = subs->n - 1;
-    if (subs->n == 1 && !term_open(side, term)) {
+    *er_pages_at(&side->positions, id, uint32_t) = er_idlist_n(subs) - 1;
+    if (er_idlist_n(subs) == 1 && !term_open(side, term)) {
         er_idlist_remove_at(subs, 0);
         return false;
     }
@@ -235,14 +221,14 @@ bool er_side_add(struct er_side *side, uint32_t id)
 void er_side_remove(struct er_side *side, uint32_t id)
 {
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
-    struct er_idlist *subs = &side->terms[term];
-    uint32_t at = side->positions[id];
+    struct er_idlist *subs = er_side_subs(side, term);
+    uint32_t at = *er_pages_at(&side->positions, id, uint32_t);
 
     er_idlist_remove_at(subs, at);
-    if (at < subs->n) {
-        side->positions[er_idlist_ids(subs)[at]] = at;
+    if (at < er_idlist_n(subs)) {
+        *er_pages_at(&side->positions, er_idlist_ids(subs)[at], uint32_t) = at;
     }
-    if (subs->n == 0) {
+    if (er_idlist_n(subs) == 0) {
         term_close(side, term);
     }
 }
@@ -251,20 +237,22 @@ void er_side_remove(struct er_side *side, uint32_t id)
 
 bool er_side_reserve_slot(struct er_side *side, uint32_t slot)
 {
-    return er_grow(&side->subscribers, &side->subscribers_capacity, sizeof(struct er_subscriber *), slot);
+    return er_pages_reserve(&side->subscribers, sizeof(struct er_subscriber *), slot);
 }
 
 void er_side_set_subscriber(struct er_side *side, uint32_t slot, struct er_subscriber *subscriber)
 {
-    if (side->subscribers[slot] != NULL) {
-        er_subscriber_unref(side->subscribers[slot]);
+    struct er_subscriber **place = er_pages_at(&side->subscribers, slot, struct er_subscriber *);
+
+    if (*place != NULL) {
+        er_subscriber_unref(*place);
     }
-    side->subscribers[slot] = subscriber != NULL ? er_subscriber_ref(subscriber) : NULL;
+    *place = subscriber != NULL ? er_subscriber_ref(subscriber) : NULL;
 }
 
 size_t er_side_bytes(const struct er_side *side)
 {
-    return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + side->tests_capacity * sizeof *side->tests +
-           side->terms_capacity * sizeof *side->terms + side->positions_capacity * sizeof *side->positions +
-           side->subscribers_capacity * sizeof *side->subscribers;
+    return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + er_pages_bytes(&side->postings, sizeof(struct er_idlist)) +
+           er_pages_bytes(&side->users, sizeof(uint32_t)) + er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
+           er_pages_bytes(&side->positions, sizeof(uint32_t)) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
 }

@@ -1,9 +1,9 @@
 /* One instance of the rule set's structures: an ordinary, single-threaded index. The rule set has two (see ruleset.h).
  *
- * DESIGN  a term is posted once, under the leaf that the fewest events are expected to pass (its pivot). An event's values hit tests in
- * the index, tests lead to the terms posted under them, terms to their subscriptions.
+ * DESIGN  a term is posted under tests one of which must hold when it does, those that the fewest events are expected to pass (its
+ * pivot, see cover.h). An event's values hit tests in the index, tests lead to the terms posted under them, terms to their subscriptions.
  *
- *     value --index--> test --posting--> term --(verify the other leaves)--> subscriptions
+ *     value --index--> test --posting--> term --(verify)--> subscriptions
  */
 #ifndef ER_RULES_ENGINE_SIDE_H
 #define ER_RULES_ENGINE_SIDE_H
@@ -11,12 +11,8 @@
 #include "rules/engine/catalog.h"
 #include "rules/engine/idlist.h"
 #include "rules/engine/index.h"
+#include "rules/engine/pages.h"
 #include "rules/engine/trie.h"
-
-struct er_side_test {
-    struct er_idlist terms; /* posted under the test */
-    uint32_t users;         /* terms that read it */
-};
 
 /* Initialise with er_side_init. */
 struct er_side {
@@ -24,19 +20,40 @@ struct er_side {
     struct er_catalog *catalog;
     struct er_trie trie;
     struct er_index index;
-    struct er_side_test *tests; /* per test id */
-    uint32_t tests_capacity;
-    struct er_idlist *terms; /* per term id: its subscriptions */
-    uint32_t terms_capacity;
-    uint32_t *positions; /* per subscription id: where it stands in its term's list */
-    uint32_t positions_capacity;
-    struct er_subscriber **subscribers; /* per slot; one reference each */
-    uint32_t subscribers_capacity;
-    uint32_t every_event; /* the term without conditions, or ER_NONE */
+    struct er_pages postings;      /* struct er_idlist per test id: terms posted under it */
+    struct er_pages users;         /* uint32_t per test id: places in terms that read it */
+    struct er_pages terms;         /* struct er_idlist per term id: its subscriptions */
+    struct er_pages positions;     /* uint32_t per subscription id: where it stands in its term's list */
+    struct er_pages subscribers;   /* struct er_subscriber * per slot; one reference each */
+    uint32_t tests_top, terms_top; /* ids that may come are below */
+    uint32_t every_event;          /* the term without conditions, or ER_NONE */
+    struct er_idlist scan;         /* terms that nothing in an event leads to: asked for every event */
+    uint32_t several;              /* terms that are posted under more than one test */
 };
 
 void er_side_init(struct er_side *side, struct er_catalog *catalog);
 void er_side_fini(struct er_side *side);
+
+static inline struct er_idlist *er_side_posting(const struct er_side *side, uint32_t test)
+{
+    return er_pages_at(&side->postings, test, struct er_idlist);
+}
+
+/* How many terms are posted under any test of the catalog. */
+static inline uint32_t er_side_posted(const struct er_side *side, uint32_t test)
+{
+    return er_pages_has(&side->postings, test) ? er_idlist_n(er_side_posting(side, test)) : 0;
+}
+
+static inline struct er_idlist *er_side_subs(const struct er_side *side, uint32_t term)
+{
+    return er_pages_at(&side->terms, term, struct er_idlist);
+}
+
+static inline struct er_subscriber *er_side_subscriber(const struct er_side *side, uint32_t slot)
+{
+    return *er_pages_at(&side->subscribers, slot, struct er_subscriber *);
+}
 
 /* False without memory: nothing has changed. The first side that gets a term also chooses its pivot. */
 bool er_side_add(struct er_side *side, uint32_t sub);

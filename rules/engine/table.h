@@ -1,9 +1,10 @@
 /* Hash table from a 32-bit tag to ids; the keys live with whoever owns the ids, and he compares them.
  *
- * DESIGN  open addressing, linear probing, at most half full; a slot is tag and id + 1 in 64 bits, 0 is empty. A removal shifts the
- * run behind it back, so there are no tombstones and no maintenance.
+ * DESIGN  open addressing, linear probing, at most 7/10 full; a slot is tag and id + 1 in 64 bits, 0 is empty. A removal shifts the run
+ * behind it back, so there are no tombstones and no maintenance. A large table is cut into parts by the low bits of the tag; each part
+ * grows alone and by a quarter, so no addition ever moves more than a small piece of it.
  *
- *     for (size_t at = 0; (id = er_table_next(&table, tag, &at)) != ER_NONE;) { if (key of id is mine) ... }
+ *     for (size_t step = 0; (id = er_table_next(&table, tag, &step)) != ER_NONE;) { if (key of id is mine) ... }
  */
 #ifndef ER_RULES_ENGINE_TABLE_H
 #define ER_RULES_ENGINE_TABLE_H
@@ -13,32 +14,56 @@
 #include <stdint.h>
 #include "rules/engine/hash.h"
 
+struct er_table_part {
+    uint64_t *slots;
+    uint32_t capacity;
+    uint32_t n;
+};
+
 /* Initialise with {0}. */
 struct er_table {
-    uint64_t *slots;
-    size_t capacity; /* a power of two, or 0 */
+    struct er_table_part *parts; /* one, or er_table_parts; NULL while it was never used */
+    uint32_t mask;               /* number of parts - 1 */
     size_t n;
+    size_t bytes; /* held */
 };
 
 void er_table_fini(struct er_table *table);
 
-/* Room for n more entries; false without memory. */
-bool er_table_reserve(struct er_table *table, size_t n);
+/* Room for n more entries with that tag, or in its part; false without memory. Other additions may use it up. */
+bool er_table_reserve(struct er_table *table, uint32_t tag, uint32_t n);
 
 /* The room must have been reserved. */
 void er_table_add(struct er_table *table, uint32_t tag, uint32_t id);
 void er_table_remove(struct er_table *table, uint32_t tag, uint32_t id); /* must be there */
 void er_table_replace(struct er_table *table, uint32_t tag, uint32_t id, uint32_t other);
 
+/* All ids, in no certain order: *at starts at 0. ER_NONE at the end. The table must not change meanwhile. */
+uint32_t er_table_each(const struct er_table *table, uint64_t *at);
+
+/* Where a tag's run begins in its part. The low bits have chosen the part. */
+static inline uint32_t er_table_home(uint32_t tag, uint32_t capacity)
+{
+    return (uint32_t)((uint64_t)(tag >> 10) * capacity >> 22);
+}
+
 /* The next id with that tag, ER_NONE at the end. *step starts at 0. */
 static inline uint32_t er_table_next(const struct er_table *table, uint32_t tag, size_t *step)
 {
-    if (table->capacity == 0) {
+    const struct er_table_part *part;
+    size_t at;
+
+    if (table->n == 0) {
         return ER_NONE;
     }
-    for (;;) {
-        uint64_t slot = table->slots[(tag + (*step)++) & (table->capacity - 1)];
+    part = &table->parts[tag & table->mask];
+    if (part->n == 0) {
+        return ER_NONE;
+    }
+    for (at = er_table_home(tag, part->capacity) + *step;; at++) {
+        uint64_t slot = part->slots[at < part->capacity ? at : at - part->capacity];
 
+        ++*step;
         if (slot == 0) {
             return ER_NONE;
         }

@@ -1,11 +1,8 @@
 #include "rules/engine/trie.h"
 
-#include <stdlib.h>
-#include "rules/engine/grow.h"
-
 void er_trie_fini(struct er_trie *trie)
 {
-    free(trie->nodes);
+    er_pages_fini(&trie->nodes);
     er_table_fini(&trie->table);
 }
 
@@ -17,15 +14,15 @@ static bool is_live(const struct er_trie_node *node)
 /* Everything that may fail comes first, so that the change itself is whole. */
 static bool reserve(struct er_trie *trie, uint32_t node)
 {
-    size_t depth = 0;
+    uint32_t depth = 0;
 
     for (uint32_t id = node; id != ER_NONE; id = er_catalog_node(trie->catalog, id)->parent) {
-        if (!er_grow(&trie->nodes, &trie->capacity, sizeof *trie->nodes, id)) {
+        if (!er_pages_reserve(&trie->nodes, sizeof(struct er_trie_node), id) ||
+            !er_table_reserve(&trie->table, er_catalog_node(trie->catalog, id)->tag, ++depth)) {
             return false;
         }
-        depth++;
     }
-    return er_table_reserve(&trie->table, depth);
+    return true;
 }
 
 bool er_trie_add(struct er_trie *trie, uint32_t id)
@@ -35,14 +32,17 @@ bool er_trie_add(struct er_trie *trie, uint32_t id)
     if (!reserve(trie, id)) {
         return false;
     }
-    was_live = is_live(&trie->nodes[id]);
-    trie->nodes[id].readers++;
+    trie->capacity = id < trie->capacity ? trie->capacity : id + 1;
+    was_live = is_live(er_trie_node(trie, id));
+    er_trie_node(trie, id)->readers++;
     for (uint32_t parent; !was_live && (parent = er_catalog_node(trie->catalog, id)->parent) != ER_NONE; id = parent) {
         const struct er_node *node = er_catalog_node(trie->catalog, id);
+        struct er_trie_node *above = er_trie_node(trie, parent);
 
-        was_live = is_live(&trie->nodes[parent]);
-        trie->nodes[parent].children++;
-        trie->nodes[parent].filter |= UINT64_C(1) << (er_hash(node->key, trie->catalog->seed) & 63);
+        trie->capacity = parent < trie->capacity ? trie->capacity : parent + 1;
+        was_live = is_live(above);
+        above->children++;
+        above->filter |= UINT64_C(1) << (er_hash(node->key, trie->catalog->seed) & 63);
         er_table_add(&trie->table, node->tag, id);
     }
     return true;
@@ -50,17 +50,19 @@ bool er_trie_add(struct er_trie *trie, uint32_t id)
 
 void er_trie_remove(struct er_trie *trie, uint32_t id)
 {
-    trie->nodes[id].readers--;
-    for (uint32_t parent; !is_live(&trie->nodes[id]) && (parent = er_catalog_node(trie->catalog, id)->parent) != ER_NONE;
+    er_trie_node(trie, id)->readers--;
+    for (uint32_t parent; !is_live(er_trie_node(trie, id)) && (parent = er_catalog_node(trie->catalog, id)->parent) != ER_NONE;
          id = parent) {
+        struct er_trie_node *above = er_trie_node(trie, parent);
+
         er_table_remove(&trie->table, er_catalog_node(trie->catalog, id)->tag, id);
-        if (--trie->nodes[parent].children == 0) {
-            trie->nodes[parent].filter = 0;
+        if (--above->children == 0) {
+            above->filter = 0;
         }
     }
 }
 
 size_t er_trie_bytes(const struct er_trie *trie)
 {
-    return trie->capacity * sizeof *trie->nodes + trie->table.capacity * sizeof(uint64_t);
+    return er_pages_bytes(&trie->nodes, sizeof(struct er_trie_node)) + trie->table.bytes;
 }

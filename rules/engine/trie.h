@@ -7,6 +7,7 @@
 #define ER_RULES_ENGINE_TRIE_H
 
 #include "rules/engine/catalog.h"
+#include "rules/engine/pages.h"
 
 struct er_trie_node {
     uint32_t readers;  /* tests that read values here */
@@ -17,9 +18,9 @@ struct er_trie_node {
 /* Initialise with {0} and the catalog. */
 struct er_trie {
     const struct er_catalog *catalog;
-    struct er_trie_node *nodes;
-    uint32_t capacity;
+    struct er_pages nodes; /* struct er_trie_node */
     struct er_table table;
+    uint32_t capacity; /* ids of nodes that were ever live are below it */
 };
 
 void er_trie_fini(struct er_trie *trie);
@@ -30,12 +31,17 @@ void er_trie_remove(struct er_trie *trie, uint32_t node);
 
 size_t er_trie_bytes(const struct er_trie *trie);
 
+static inline struct er_trie_node *er_trie_node(const struct er_trie *trie, uint32_t node)
+{
+    return er_pages_at(&trie->nodes, node, struct er_trie_node);
+}
+
 /* The live child of a live node with that key, or ER_NONE. hash: er_hash of key with the catalog's seed. */
 static inline uint32_t er_trie_child(const struct er_trie *trie, uint32_t parent, struct er_str key, uint64_t hash)
 {
     uint32_t tag, id;
 
-    if ((trie->nodes[parent].filter >> (hash & 63) & 1) == 0) {
+    if ((er_trie_node(trie, parent)->filter >> (hash & 63) & 1) == 0) {
         return ER_NONE;
     }
     tag = er_node_tag(parent, hash);
@@ -51,12 +57,12 @@ static inline uint32_t er_trie_child(const struct er_trie *trie, uint32_t parent
 
 static inline bool er_trie_is_read(const struct er_trie *trie, uint32_t node)
 {
-    return trie->nodes[node].readers > 0;
+    return er_trie_node(trie, node)->readers > 0;
 }
 
 static inline bool er_trie_has_children(const struct er_trie *trie, uint32_t node)
 {
-    return trie->nodes[node].children > 0;
+    return er_trie_node(trie, node)->children > 0;
 }
 
 #endif

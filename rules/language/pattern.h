@@ -13,8 +13,11 @@
 
 #include "rules/base/json.h"
 #include "rules/language/cidr.h"
+#include "rules/language/limits.h"
 #include "rules/language/path.h"
+#include "rules/language/problem.h"
 #include "rules/language/regex.h"
+#include "rules/language/wildcard.h"
 
 /* What a leaf's entry asks of one value. Every one of them holds only on values of its own JSON type. */
 enum er_operator {
@@ -39,11 +42,15 @@ struct er_numeric {
 };
 
 struct er_operand {
-    enum er_json_type type;    /* of the value; EQUALS may have string, number, true, false, null; the others have strings */
-    struct er_str text;        /* characters of a string, literal of a number */
-    struct er_regex *regex;    /* ER_OPERATOR_REGEX; one reference held by the rule */
-    struct er_cidr cidr;       /* ER_OPERATOR_CIDR */
-    struct er_numeric numeric; /* ER_OPERATOR_NUMERIC */
+    enum er_json_type
+        type;           /* of the value; EQUALS may have string, number, true, false, null; the others have strings or numbers */
+    struct er_str text; /* as written: characters of a string, literal of a number; NUMERIC and EXISTS: empty */
+    union {             /* by er_entry.op */
+        struct er_regex *regex;      /* ER_OPERATOR_REGEX; one reference held by the rule */
+        struct er_cidr cidr;         /* ER_OPERATOR_CIDR */
+        struct er_numeric numeric;   /* ER_OPERATOR_NUMERIC */
+        struct er_wildcard wildcard; /* ER_OPERATOR_WILDCARD: text, taken apart at its stars */
+    };
 };
 
 /* One entry of a leaf; all plain values of a leaf are one entry. */
@@ -67,11 +74,37 @@ struct er_pattern {
     enum er_pattern_kind kind;
     enum er_path_root root; /* LEAF: ER_PATH_EVENT (a key of the object at hand) or a field of the envelope */
     struct er_str key;      /* WITHIN, LEAF: decoded; the name of a header for ER_PATH_KAFKA_HEADER; else n = 0 */
-    struct er_str pointer;  /* JSON Pointer of the node inside the document, "/pattern/user/country" */
+    struct er_str step;     /* what this node adds to its parent's JSON Pointer: "/pattern", "/user", "/$or", "/0"; may be "" */
+    const struct er_pattern *parent; /* NULL: the root */
     const struct er_pattern *children;
     size_t n_children;
     const struct er_entry *entries; /* LEAF */
     size_t n_entries;
 };
+
+/* JSON Pointer of the node inside the document, "/pattern/user/country", in arena; p is NULL without memory. */
+struct er_str er_pattern_pointer(const struct er_pattern *node, struct er_arena *arena);
+
+/* Reads the member `pattern` of a document. */
+struct er_pattern_source {
+    const struct er_json *value;
+    struct er_str pointer; /* of value, in front of the pointers of problems: "/pattern", "/3/pattern" */
+    const struct er_rule_limits *limits;
+    struct er_arena *arena; /* what is read lands here */
+    struct er_problems *problems;
+    struct er_problems *warnings; /* may be NULL */
+};
+
+struct er_pattern_result {
+    const struct er_pattern *pattern; /* NULL when there was a problem */
+    struct er_str text;               /* the same as compact JSON, in the order and with the numbers as written */
+    size_t tests;                     /* not compared with limits->tests: the rule's `regex` counts too */
+    struct er_regex **regexes;        /* references, which are now the caller's, also after an error */
+    size_t n_regexes;
+};
+
+/* All errors go to problems (duplicate keys do not: the caller has looked for them, and only the first of them counts here), empty
+ * affixes and host bits of blocks to warnings. Returns ER_OK, the code of the first problem, or ER_E_NOMEM. */
+enum er_code er_pattern_read(const struct er_pattern_source *source, struct er_pattern_result *out) ER_MUST_CHECK;
 
 #endif

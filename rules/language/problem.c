@@ -78,23 +78,18 @@ void er_problems_write(const struct er_problems *problems, struct er_json_writer
     er_jw_end(w);
 }
 
-struct er_str er_pointer_push(struct er_arena *arena, struct er_str pointer, struct er_str token)
+static size_t escaped_length(struct er_str token)
 {
-    size_t n = pointer.n + 1 + token.n;
-    char *p, *out;
+    size_t n = token.n;
 
     for (size_t i = 0; i < token.n; i++) {
         n += token.p[i] == '~' || token.p[i] == '/';
     }
-    p = er_arena_alloc(arena, n + 1);
-    if (p == NULL) {
-        return (struct er_str){ "", 0 };
-    }
-    if (pointer.n > 0) {
-        memcpy(p, pointer.p, pointer.n);
-    }
-    out = p + pointer.n;
-    *out++ = '/';
+    return n;
+}
+
+static char *escape(char *out, struct er_str token)
+{
     for (size_t i = 0; i < token.n; i++) {
         bool special = token.p[i] == '~' || token.p[i] == '/';
 
@@ -103,7 +98,22 @@ struct er_str er_pointer_push(struct er_arena *arena, struct er_str pointer, str
             *out++ = token.p[i] == '~' ? '0' : '1';
         }
     }
-    *out = '\0';
+    return out;
+}
+
+struct er_str er_pointer_push(struct er_arena *arena, struct er_str pointer, struct er_str token)
+{
+    size_t n = pointer.n + 1 + escaped_length(token);
+    char *p = er_arena_alloc(arena, n + 1);
+
+    if (p == NULL) {
+        return (struct er_str){ "", 0 };
+    }
+    if (pointer.n > 0) {
+        memcpy(p, pointer.p, pointer.n);
+    }
+    p[pointer.n] = '/';
+    *escape(p + pointer.n + 1, token) = '\0';
     return (struct er_str){ p, n };
 }
 
@@ -113,4 +123,45 @@ struct er_str er_pointer_push_index(struct er_arena *arena, struct er_str pointe
     int n = snprintf(text, sizeof text, "%zu", index);
 
     return er_pointer_push(arena, pointer, (struct er_str){ text, (size_t)n });
+}
+
+static struct er_str token_of(const struct er_place *place, char number[24])
+{
+    if (place->key.p != NULL) {
+        return place->key;
+    }
+    return (struct er_str){ number, (size_t)snprintf(number, 24, "%zu", place->index) };
+}
+
+struct er_str er_place_pointer(struct er_problems *problems, const struct er_place *place)
+{
+    char number[24];
+    size_t n = 0;
+    char *p;
+
+    if (problems->n == ER_PROBLEMS_MAX) {
+        return (struct er_str){ "", 0 };
+    }
+    for (const struct er_place *at = place; at != NULL; at = at->up) {
+        n += at->up == NULL ? at->key.n : 1 + escaped_length(token_of(at, number));
+    }
+    p = er_arena_alloc(problems->arena, n + 1);
+    if (p == NULL) {
+        problems->no_memory = true;
+        return (struct er_str){ "", 0 };
+    }
+    p += n;
+    *p = '\0';
+    for (; place->up != NULL; place = place->up) {
+        struct er_str token = token_of(place, number);
+
+        p -= escaped_length(token);
+        (void)escape(p, token);
+        *--p = '/';
+    }
+    p -= place->key.n;
+    if (place->key.n > 0) {
+        memcpy(p, place->key.p, place->key.n);
+    }
+    return (struct er_str){ p, n };
 }

@@ -37,6 +37,29 @@ void er_problems_add(struct er_problems *problems, enum er_code code, struct er_
 /* Writes the array [{code, pointer, detail, offset?, hint?}, ...]. */
 void er_problems_write(const struct er_problems *problems, struct er_json_writer *w);
 
+/* Where reading is at, as a chain on the stack: the text of a pointer is made only for a problem. */
+struct er_place {
+    const struct er_place *up; /* NULL: `key` is a finished pointer, "" or "/pattern" */
+    struct er_str key;         /* decoded key of a member */
+    size_t index;              /* of an element of an array, when key.p is NULL */
+};
+static inline struct er_place er_place_of(struct er_str pointer)
+{
+    return (struct er_place){ NULL, pointer, 0 };
+}
+static inline struct er_place er_place_key(const struct er_place *up, struct er_str key)
+{
+    return (struct er_place){ up, key.p == NULL ? (struct er_str){ "", 0 } : key, 0 };
+}
+static inline struct er_place er_place_index(const struct er_place *up, size_t index)
+{
+    return (struct er_place){ up, { NULL, 0 }, index };
+}
+
+/* The pointer of a place for er_problems_add, in the problems' arena. Empty when the list is full, so that a document with very many
+ * problems stays cheap. */
+struct er_str er_place_pointer(struct er_problems *problems, const struct er_place *place);
+
 /* pointer + "/" + escaped token (RFC 6901: ~ becomes ~0, / becomes ~1), in arena. */
 struct er_str er_pointer_push(struct er_arena *arena, struct er_str pointer, struct er_str token);
 struct er_str er_pointer_push_index(struct er_arena *arena, struct er_str pointer, size_t index);

@@ -563,6 +563,11 @@ bool er_regex_scratch_charge(struct er_regex_scratch *scratch, size_t bytes)
     return over;
 }
 
+bool er_regex_scratch_spent(const struct er_regex_scratch *scratch)
+{
+    return scratch->event_spent;
+}
+
 enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str subject)
 {
     struct search search = { .regex = regex, .scratch = scratch, .subject = subject };

@@ -53,6 +53,9 @@ void er_regex_scratch_begin_event(struct er_regex_scratch *scratch);
 /* Other work for the event (so many bytes looked at) counts too. True when its budget is spent: what is left is undecided. */
 bool er_regex_scratch_charge(struct er_regex_scratch *scratch, size_t bytes);
 
+/* True when it was found to be spent; looks at no clock. */
+bool er_regex_scratch_spent(const struct er_regex_scratch *scratch);
+
 /* Is there a match anywhere in subject (valid UTF-8)? ER_UNDECIDED: over a limit or the event's budget is spent. Same answer with
  * and without JIT. No allocation after warm-up except PCRE2's bounded heap. */
 enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str subject);

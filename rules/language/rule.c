@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "rules/base/suggest.h"
 #include "rules/base/utf8.h"
+#include "rules/language/pattern_impl.h"
 
 /* What two rules that differ only in their id share. */
 struct body {
@@ -13,6 +14,8 @@ struct body {
     struct er_arena *arena;
     struct er_rule_regex *regexes;
     size_t n_regexes; /* that hold a reference */
+    struct er_regex **pattern_regexes;
+    size_t n_pattern_regexes;
 };
 
 struct rule {
@@ -28,8 +31,10 @@ struct reader {
     struct er_problems *problems;
     struct er_problems *warnings;
     struct body *body;
-    struct er_rule rule; /* as far as read */
-    bool has_subscriber; /* the member is there, right or wrong */
+    struct er_rule rule;  /* as far as read */
+    bool has_subscriber;  /* the member is there, right or wrong */
+    size_t regex_tests;   /* of `regex` */
+    size_t pattern_tests; /* of `pattern` */
     bool no_memory;
 };
 
@@ -56,9 +61,24 @@ static const struct {
 };
 enum { MEMBERS = sizeof members / sizeof members[0], WRITABLE = 8 };
 
+/* Levels of a document that an event does not have: the subscription, and below a field its list, an operator, anything-but's operator
+ * and its list; $or and $and add two each. */
+enum { OWN_LEVELS = 6, NESTING = 64 };
+
 struct er_rule_limits er_rule_default_limits(void)
 {
-    return (struct er_rule_limits){ .document_bytes = 65536, .tests = 256, .regex_bytes = ER_REGEX_MAX_BYTES, .max_depth = 130 };
+    struct er_rule_limits limits = {
+        .document_bytes = 65536, .nesting = NESTING, .branches = 1024, .tests = 256, .regex_bytes = ER_REGEX_MAX_BYTES
+    };
+
+    er_rule_limits_set_event_depth(&limits, 128);
+    return limits;
+}
+
+void er_rule_limits_set_event_depth(struct er_rule_limits *limits, size_t event_depth)
+{
+    limits->event_depth = event_depth;
+    limits->max_depth = event_depth + 2 * limits->nesting + OWN_LEVELS;
 }
 
 static bool is_lower_or_digit(char c)
@@ -96,9 +116,12 @@ static struct er_arena *scratch_arena(const struct reader *reader)
     return reader->problems->arena;
 }
 
-static struct er_str push(const struct reader *reader, struct er_str pointer, struct er_str token)
+static struct er_str push(struct reader *reader, struct er_str pointer, struct er_str token)
 {
-    return er_pointer_push(scratch_arena(reader), pointer, token);
+    struct er_str longer = er_pointer_push(scratch_arena(reader), pointer, token);
+
+    reader->no_memory = reader->no_memory || longer.n == 0;
+    return longer;
 }
 
 static struct er_str keep(struct reader *reader, struct er_str s)
@@ -128,9 +151,8 @@ static bool expect(struct reader *reader, const struct er_json *value, enum er_j
         er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, "leave the member out instead",
                         "null is not allowed here, expected %s", what);
     } else {
-        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s%s", what,
-                        value->type == ER_JSON_TRUE || value->type == ER_JSON_FALSE ? "the boolean " : "",
-                        er_json_type_name(value->type));
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s", what,
+                        er_json_kind(value));
     }
     return false;
 }
@@ -203,7 +225,9 @@ static void read_types(struct reader *reader, const struct er_json *value, struc
         if (entry->type == ER_JSON_STRING) {
             types[i] = keep(reader, entry->text);
         } else {
-            (void)expect(reader, entry, ER_JSON_STRING, er_pointer_push_index(scratch_arena(reader), pointer, i), "a string");
+            struct er_place place = er_place_of(pointer), at = er_place_index(&place, i);
+
+            (void)expect(reader, entry, ER_JSON_STRING, er_place_pointer(reader->problems, &at), "a string");
         }
     }
     reader->rule.has_types = true;
@@ -211,25 +235,12 @@ static void read_types(struct reader *reader, const struct er_json *value, struc
     reader->rule.n_types = value->n;
 }
 
-static const char *regex_hint(enum er_code code)
-{
-    switch ((int)code) {
-    case ER_E_REGEX_FORBIDDEN:
-        return "rewrite the regex without it; to match the text itself, escape it or put it between \\Q and \\E";
-    case ER_E_REGEX_TOO_LONG:
-        return "split the regex into several subscriptions";
-    case ER_E_REGEX_COMPILE:
-        return "the syntax is PCRE2's; in JSON every backslash is written twice";
-    default:
-        return NULL;
-    }
-}
-
 static const char path_hint[] = "join keys with dots, and put a key that holds a dot or a quote in quotes";
 
 static void read_one_regex(struct reader *reader, const struct er_json *value, struct er_str pointer)
 {
     struct er_rule_regex *entry = &reader->body->regexes[reader->body->n_regexes];
+    struct er_place place = er_place_of(pointer);
     struct er_err err;
     enum er_code code = er_path_parse(reader->body->arena, value->key, &entry->path, &err);
 
@@ -241,19 +252,12 @@ static void read_one_regex(struct reader *reader, const struct er_json *value, s
     if (!expect(reader, value, ER_JSON_STRING, pointer, "a regex in a string")) {
         return;
     }
-    if (value->text.n > reader->limits->regex_bytes) {
-        er_problems_add(reader->problems, ER_E_REGEX_TOO_LONG, pointer, ER_NO_OFFSET, regex_hint(ER_E_REGEX_TOO_LONG),
-                        "the regex has %zu bytes, at most %zu are allowed", value->text.n, reader->limits->regex_bytes);
-        return;
-    }
-    code = er_regex_compile(value->text, &entry->regex, &err);
-    if (code == ER_E_NOMEM) {
-        reader->no_memory = true;
-    } else if (code != ER_OK) {
-        er_problems_add(reader->problems, code, pointer, err.offset, regex_hint(code), "%s", err.text);
-    } else {
+    entry->regex = er_rule_regex(reader->problems, reader->limits, value->text, &place, &reader->no_memory);
+    if (entry->regex != NULL && code == ER_OK) {
         entry->path_text = keep(reader, value->key);
         reader->body->n_regexes++;
+    } else {
+        er_regex_unref(entry->regex);
     }
 }
 
@@ -268,6 +272,7 @@ static void read_regex(struct reader *reader, const struct er_json *value, struc
         !not_empty(reader, value, pointer, "regex")) {
         return;
     }
+    reader->regex_tests = value->n;
     if (value->n > reader->limits->tests) {
         er_problems_add(reader->problems, ER_E_RULE_LIMIT, pointer, ER_NO_OFFSET, "split the rule into several subscriptions",
                         "the rule has %zu tests, at most %zu are allowed", value->n, reader->limits->tests);
@@ -289,10 +294,20 @@ static void read_regex(struct reader *reader, const struct er_json *value, struc
 
 static void read_pattern(struct reader *reader, const struct er_json *value, struct er_str pointer)
 {
-    if (expect(reader, value, ER_JSON_OBJECT, pointer, "an object") && not_empty(reader, value, pointer, "pattern")) {
-        er_problems_add(reader->problems, ER_E_RULE_PATTERN_UNSUPPORTED, pointer, ER_NO_OFFSET, "use types and regex for now",
-                        "pattern is not supported by this version");
+    struct er_pattern_source source = { value, pointer, reader->limits, reader->body->arena, reader->problems, reader->warnings };
+    struct er_pattern_result result;
+
+    if (!expect(reader, value, ER_JSON_OBJECT, pointer, "an object") || !not_empty(reader, value, pointer, "pattern")) {
+        return;
     }
+    if (er_pattern_read(&source, &result) == ER_E_NOMEM) {
+        reader->no_memory = true;
+    }
+    reader->body->pattern_regexes = result.regexes;
+    reader->body->n_pattern_regexes = result.n_regexes;
+    reader->pattern_tests = result.tests;
+    reader->rule.pattern = result.pattern;
+    reader->rule.pattern_text = result.text;
 }
 
 static int compare_labels(const void *a, const void *b)
@@ -325,26 +340,18 @@ static void read_labels(struct reader *reader, const struct er_json *value, stru
 }
 
 /* Depth is bounded by the parser. */
-static void report_duplicates(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void report_duplicates(struct reader *reader, const struct er_json *value, const struct er_place *place)
 {
     size_t index = 0;
 
-    if (reader->problems->total > ER_PROBLEMS_MAX) {
-        return;
-    }
     for (const struct er_json *child = value->first; child != NULL; child = child->next, index++) {
-        struct er_str at;
+        struct er_place at = value->type == ER_JSON_OBJECT ? er_place_key(place, child->key) : er_place_index(place, index);
 
-        if (child->n == 0 && !child->duplicate) {
-            continue;
-        }
-        at = value->type == ER_JSON_OBJECT ? push(reader, pointer, child->key)
-                                           : er_pointer_push_index(scratch_arena(reader), pointer, index);
         if (child->duplicate) {
-            er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, at, ER_NO_OFFSET, "keep one of them",
-                            "the key \"%.*s\" is there twice", ER_STR_ARG(er_utf8_cut(child->key, 120)));
+            er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, er_place_pointer(reader->problems, &at), ER_NO_OFFSET,
+                            "keep one of them", "the key \"%.*s\" is there twice", ER_STR_ARG(er_utf8_cut(child->key, 120)));
         }
-        report_duplicates(reader, child, at);
+        report_duplicates(reader, child, &at);
     }
 }
 
@@ -389,7 +396,22 @@ static void read_one_member(struct reader *reader, const struct er_json *value)
                         "\"%s\" is set by the server and was ignored", members[i].name);
     }
     if (i < WRITABLE || i == MEMBERS) {
-        report_duplicates(reader, value, pointer);
+        struct er_place place = er_place_of(pointer);
+
+        report_duplicates(reader, value, &place);
+    }
+}
+
+/* Each part alone was checked when it was read. */
+static void check_tests(struct reader *reader)
+{
+    size_t most = reader->limits->tests;
+
+    if (reader->regex_tests <= most && reader->pattern_tests <= most && reader->regex_tests + reader->pattern_tests > most) {
+        er_problems_add(reader->problems, ER_E_RULE_LIMIT, reader->source->pointer, ER_NO_OFFSET,
+                        "split the rule into several subscriptions",
+                        "the rule has %zu tests (%zu in regex, %zu in pattern), at most %zu are allowed",
+                        reader->regex_tests + reader->pattern_tests, reader->regex_tests, reader->pattern_tests, most);
     }
 }
 
@@ -412,6 +434,7 @@ static void read_document(struct reader *reader)
     for (const struct er_json *member = document->first; member != NULL; member = member->next) {
         read_one_member(reader, member);
     }
+    check_tests(reader);
     if (!reader->has_subscriber && reader->source->default_subscriber.n > 0) {
         reader->rule.subscriber = keep(reader, reader->source->default_subscriber);
     } else if (!reader->has_subscriber) {
@@ -430,6 +453,9 @@ static void body_unref(struct body *body)
     }
     for (size_t i = 0; i < body->n_regexes; i++) {
         er_regex_unref(body->regexes[i].regex);
+    }
+    for (size_t i = 0; i < body->n_pattern_regexes; i++) {
+        er_regex_unref(body->pattern_regexes[i]);
     }
     er_arena_free(body->arena);
     free(body);
@@ -544,6 +570,10 @@ void er_rule_write_members(const struct er_rule *rule, struct er_json_writer *w)
             er_jw_string(w, er_regex_text(rule->regexes[i].regex));
         }
         er_jw_end(w);
+    }
+    if (rule->pattern != NULL) {
+        er_jw_key(w, ER_STR("pattern"));
+        er_jw_raw(w, rule->pattern_text);
     }
     if (rule->n_labels > 0) {
         er_jw_key(w, ER_STR("labels"));

@@ -4,18 +4,11 @@
 
 #include "rules/base/json.h"
 #include "rules/base/json_write.h"
+#include "rules/language/limits.h"
 #include "rules/language/path.h"
 #include "rules/language/pattern.h"
 #include "rules/language/problem.h"
 #include "rules/language/regex.h"
-
-struct er_rule_limits {
-    size_t document_bytes; /* 65536 */
-    size_t tests;          /* 256 */
-    size_t regex_bytes;    /* ER_REGEX_MAX_BYTES */
-    size_t max_depth;      /* of the document; event.max_depth plus the document's own levels */
-};
-struct er_rule_limits er_rule_default_limits(void);
 
 /* One entry of `regex`: the path's text as written, the parsed path, the compiled pattern. */
 struct er_rule_regex {
@@ -42,7 +35,8 @@ struct er_rule {
     const struct er_rule_regex *regexes; /* ANDed; sorted by path text */
     size_t n_regexes;
     const struct er_pattern *pattern; /* NULL: none */
-    const struct er_label *labels; /* sorted by key */
+    struct er_str pattern_text;       /* as compact JSON, in its own order */
+    const struct er_label *labels;    /* sorted by key */
     size_t n_labels;
 };
 
@@ -73,9 +67,10 @@ struct er_rule *er_rule_with_id(const struct er_rule *rule, struct er_str id);
 struct er_rule *er_rule_ref(struct er_rule *rule);
 void er_rule_unref(struct er_rule *rule); /* NULL is fine */
 
-/* Members of the canonical document (id, subscriber, description, types, regex, labels, enabled) inside an object that the caller
- * opens and closes, so that it can add its own. Canonical: fixed member order, `regex` and `labels` sorted by key, absent parts
- * left out, `enabled` always written. Two rules are the same exactly if this text is the same. */
+/* Members of the canonical document (id, subscriber, description, types, regex, pattern, labels, enabled) inside an object that the
+ * caller opens and closes, so that it can add its own. Canonical: fixed member order, `regex` and `labels` sorted by key, `pattern` in
+ * the order and with the numbers as written (explain shows it so), absent parts left out, `enabled` always written. Two rules are the
+ * same exactly if this text is the same. */
 void er_rule_write_members(const struct er_rule *rule, struct er_json_writer *w);
 
 /* Does one `types` entry accept a type? `*` stands for any run of characters; no escape. */

@@ -6,8 +6,8 @@
 
 struct load {
     struct er_store *store;
-    const struct er_rule_limits *limits;
-    struct er_arena *arena; /* of one document */
+    struct er_rule_limits limits; /* the policy's, but for what was checked when the document came */
+    struct er_arena *arena;       /* of one document */
     struct er_rule **rules;
     size_t n_rules, rules_capacity;
     struct er_subscriber **subscribers;
@@ -34,7 +34,7 @@ static enum er_code read_rule(struct load *load, struct er_str id, struct er_str
         return code == ER_E_NOMEM ? er_err_set(err, code, "%s", why.text) : refuse(id, why.text, err);
     }
     source.document = document;
-    code = er_rule_read(&source, load->limits, out, &problems, NULL);
+    code = er_rule_read(&source, &load->limits, out, &problems, NULL);
     if (code == ER_E_NOMEM) {
         return er_err_set(err, code, "out of memory while loading the rules");
     }
@@ -110,9 +110,11 @@ static enum er_code each(struct load *load, enum er_sql_id list,
 enum er_code er_store_load(struct er_store *store, const struct er_rule_limits *limits, er_store_load_cb *apply, void *ctx,
                            struct er_err *err)
 {
-    struct load load = { .store = store, .limits = limits, .arena = er_arena_new(0) };
+    struct load load = { .store = store, .limits = *limits, .arena = er_arena_new(0) };
     enum er_code code = load.arena == NULL ? er_err_set(err, ER_E_NOMEM, "out of memory while loading the rules") : ER_OK;
 
+    /* A rule that is deeper than events may be now matches none, which is no reason to refuse all. */
+    er_rule_limits_set_event_depth(&load.limits, ER_STORE_MAX_DEPTH);
     if (code == ER_OK) {
         code = each(&load, ER_SQL_SUBSCRIBER_LOAD, add_subscriber, err);
     }

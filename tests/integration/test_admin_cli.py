@@ -69,8 +69,9 @@ def test_all_errors_of_a_document(one):
     assert by_pointer["/regex/c"]["code"] == "E301" and by_pointer["/regex/c"]["offset"] == 1
     assert by_pointer["/regex/d"]["code"] == "E302"
     assert "subscriber" in by_pointer["/subscribr"].get("hint", "") + by_pointer["/subscribr"]["detail"]
-    refused = one.admin("POST", "/v1/subscriptions", document("p", pattern={"a": [1]}))
-    assert refused.status == 422 and refused.codes == ["E209"]
+    refused = one.admin("POST", "/v1/subscriptions", document("p", pattern={"a": [{"prefx": "x"}], "b": {"c": []}}))
+    assert refused.status == 422 and refused.codes == ["E214", "E205"]
+    assert [e["pointer"] for e in refused.json["errors"]] == ["/pattern/a/0/prefx", "/pattern/b/c"]
 
 
 def test_requests_that_are_refused(one):

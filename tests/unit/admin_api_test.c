@@ -221,13 +221,13 @@ static void bulk_is_one_revision_or_nothing(void **state)
 
     (void)ask(f, "PUT /v1/subscriptions?prune=true",
               "[{\"id\":\"x\",\"subscriber\":\"s\"},{\"id\":\"y\",\"subscriber\":\"s\",\"regex\":{\"k\":\"(\"},\"types\":[]},5,"
-              "{\"id\":\"x\",\"subscriber\":\"s\"},{\"id\":\"z\",\"subscriber\":\"s\",\"pattern\":{\"a\":[1]}}]");
+              "{\"id\":\"x\",\"subscriber\":\"s\"},{\"id\":\"z\",\"subscriber\":\"s\",\"pattern\":{\"a\":[{\"prefx\":1}]}}]");
     assert_int_equal(f->answer.status, 422);
     HAS(f, "\"pointer\":\"/1/regex/k\"");
     HAS(f, "\"pointer\":\"/1/types\"");
     HAS(f, "\"pointer\":\"/2\"");
     HAS(f, "\"code\":\"E210\",\"pointer\":\"/3/id\"");
-    HAS(f, "\"code\":\"E209\",\"pointer\":\"/4/pattern\"");
+    HAS(f, "\"code\":\"E214\",\"pointer\":\"/4/pattern/a/0/prefx\"");
     (void)ask(f, "PUT /v1/subscriptions", "[{\"id\":\"x\",\"subscriber\":\"s\"},{\"id\":\"x\",\"subscriber\":\"s\"}]");
     expect_problem(f, 422, "E210");
     (void)ask(f, "PUT /v1/subscriptions", "{\"id\":\"x\",\"subscriber\":\"s\"}");
@@ -235,6 +235,33 @@ static void bulk_is_one_revision_or_nothing(void **state)
     (void)ask(f, "PUT /v1/subscriptions", "[{\"id\":\"x\"");
     expect_problem(f, 400, "E108");
     assert_int_equal(f->fake.commits, 2);
+}
+
+/* What GET says can be put back, and is the same. */
+static void a_pattern_comes_back_as_it_was(void **state)
+{
+    static const char document[] =
+        "{\"subscriber\":\"s\",\"regex\":{\"k\":\"v\"},\"pattern\":{\"z\":[1.50,1E+2,{\"numeric\":[\">\",0.10]}],\"a\":{\"b\":["
+        "{\"regexp\":\"\\\\d\"},\"x\"]}},\"enabled\":true}";
+    struct fixture *f = *state;
+    char body[1024];
+
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/a", document), 201);
+    assert_int_equal(revision(f), 1);
+    assert_int_equal(ask(f, "GET /v1/subscriptions/a", NULL), 200);
+    HAS(f, "\"pattern\":{\"z\":[1.50,1E+2,{\"numeric\":[\">\",0.10]}],\"a\":{\"b\":[{\"regexp\":\"\\\\d\"},\"x\"]}}");
+    (void)snprintf(body, sizeof body, "%s", f->answer.body);
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/a", body), 200);
+    assert_int_equal(revision(f), 1);
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/a", document), 200);
+    assert_int_equal(revision(f), 1);
+    assert_int_equal(ask(f, "PATCH /v1/subscriptions/a", "{\"pattern\":{\"z\":null}}"), 200);
+    assert_int_equal(revision(f), 2);
+    HAS(f, "\"pattern\":{\"a\":{\"b\":[{\"regexp\":\"\\\\d\"},\"x\"]}}");
+    assert_int_equal(ask(f, "PATCH /v1/subscriptions/a", "{\"pattern\":{\"a\":null}}"), 422);
+    HAS(f, "\"code\":\"E205\",\"pointer\":\"/pattern\"");
+    assert_int_equal(ask(f, "PATCH /v1/subscriptions/a", "{\"pattern\":null}"), 200);
+    assert_null(strstr(f->answer.body, "\"pattern\""));
 }
 
 static void all_errors_of_a_document_at_once(void **state)
@@ -421,11 +448,11 @@ static void validate_stores_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DAEMON(the_life_of_a_subscription),      WITH_DAEMON(conditions_hold_or_412),
-        WITH_DAEMON(a_dry_run_changes_nothing),       WITH_DAEMON(patches_merge),
-        WITH_DAEMON(bulk_is_one_revision_or_nothing), WITH_DAEMON(all_errors_of_a_document_at_once),
-        WITH_DAEMON(lists_have_pages_and_filters),    WITH_DAEMON(the_life_of_a_subscriber),
-        WITH_DAEMON(validate_stores_nothing),
+        WITH_DAEMON(the_life_of_a_subscription),       WITH_DAEMON(conditions_hold_or_412),
+        WITH_DAEMON(a_dry_run_changes_nothing),        WITH_DAEMON(patches_merge),
+        WITH_DAEMON(bulk_is_one_revision_or_nothing),  WITH_DAEMON(a_pattern_comes_back_as_it_was),
+        WITH_DAEMON(all_errors_of_a_document_at_once), WITH_DAEMON(lists_have_pages_and_filters),
+        WITH_DAEMON(the_life_of_a_subscriber),         WITH_DAEMON(validate_stores_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

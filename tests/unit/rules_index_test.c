@@ -39,7 +39,7 @@ static void table_keeps_what_was_put(void **state)
         if (model[key]) {
             er_table_remove(&table, crowded_tag(key), key);
         } else {
-            assert_true(er_table_reserve(&table, 1));
+            assert_true(er_table_reserve(&table, crowded_tag(key), 1));
             er_table_add(&table, crowded_tag(key), key);
         }
         model[key] = !model[key];
@@ -75,8 +75,8 @@ static void list_keeps_what_was_added(void **state)
             n += model[id] ? UINT32_MAX : 1;
             model[id] = !model[id];
         }
-        assert_int_equal(list.n, n);
-        for (uint32_t i = 0; i < list.n; i++) {
+        assert_int_equal(er_idlist_n(&list), n);
+        for (uint32_t i = 0; i < er_idlist_n(&list); i++) {
             assert_true(model[er_idlist_ids(&list)[i]]);
         }
     }

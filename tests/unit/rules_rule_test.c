@@ -1,5 +1,6 @@
 #include "rules/language/rule.h"
 
+#include "tests/unit/no_memory.h"
 #include "tests/unit/test.h"
 
 /* The errors of documents are in tests/golden/rules. */
@@ -138,6 +139,76 @@ static void a_rule_outlives_its_text_and_shares_its_content(void **state)
     check_canonical(other, "{\"id\":\"b\",\"subscriber\":\"s\",\"types\":[\"t\"],\"regex\":{\"a\":\"b\"},\"enabled\":true}");
     er_rule_unref(other);
     er_rule_unref(NULL);
+}
+
+static void a_rule_with_a_pattern(void **state)
+{
+    static const char text[] =
+        "{\"id\":\"a\",\"subscriber\":\"s\",\"pattern\":{\"b\":[1.0,{\"regex\":\"x\"}],\"a\":[{\"anything-but\":{\"regex\":[\"y\","
+        "\"z\"]}}]},\"enabled\":true}";
+    struct er_rule *rule = read_good(*state, text);
+    struct er_rule *other = er_rule_with_id(rule, ER_STR("b"));
+
+    check_canonical(rule, text);
+    er_rule_unref(rule);
+    er_arena_reset(((struct fixture *)*state)->arena);
+    assert_int_equal(other->pattern->kind, ER_PATTERN_ALL);
+    assert_int_equal(other->pattern->n_children, 2);
+    assert_true(er_str_eq(er_regex_text(other->pattern->children[0].entries[1].operands[0].regex), ER_STR("x")));
+    assert_true(er_str_eq(er_regex_text(other->pattern->children[1].entries[0].operands[1].regex), ER_STR("z")));
+    er_rule_unref(other);
+    rule = read_good(*state, "{\"subscriber\":\"s\"}");
+    assert_null(rule->pattern);
+    er_rule_unref(rule);
+}
+
+/* Memory runs out at the n-th allocation: the answer is that, or the same as ever, and nothing is lost. */
+static void memory_runs_out(void **state)
+{
+    static const char *const documents[] = {
+        "{\"id\":\"a\",\"subscriber\":\"s\",\"description\":\"d\",\"types\":[\"t\",\"u\"],\"regex\":{\"a.b\":\"x\",\"c\":\"y\"},"
+        "\"pattern\":{\"p\":["
+        "{\"regex\":\"z\"},1]},\"labels\":{\"k\":\"v\"},\"revision\":1}",
+        "{\"id\":\"A\",\"types\":[1],\"regex\":{\"a..b\":\"(\"},\"pattern\":{\"p\":[]},\"labels\":{\"k\":1,\"k\":2},\"x\":0}",
+    };
+    struct fixture *fixture = *state;
+    struct er_rule_limits limits = er_rule_default_limits();
+
+    for (size_t d = 0; d < 2 * sizeof documents / sizeof documents[0]; d++) {
+        bool failed = true;
+
+        for (unsigned long n = 1; failed; n++) {
+            struct er_rule_source source = { .document_bytes = 1, .pointer = ER_STR("") };
+            struct er_arena *messages = er_arena_new(64);
+            struct er_json *document;
+            struct er_rule *rule;
+            struct er_err err;
+            enum er_code code;
+
+            er_arena_reset(fixture->arena);
+            assert_int_equal(er_json_parse(fixture->arena, er_str_of(documents[d / 2]), limits.max_depth, &document, &err), ER_OK);
+            source.document = document;
+            er_problems_init(&fixture->problems, messages);
+            er_problems_init(&fixture->warnings, messages);
+            if (d % 2 == 0) {
+                fail_from_allocation(n);
+            } else {
+                fail_one_allocation(n);
+            }
+            code = er_rule_read(&source, &limits, &rule, &fixture->problems, &fixture->warnings);
+            failed = allocation_failed();
+            fail_from_allocation(0);
+            assert_int_equal(code == ER_OK, rule != NULL);
+            if (code != ER_E_NOMEM) {
+                assert_int_equal(code, d / 2 == 0 ? ER_OK : ER_E_RULE_ID);
+                assert_int_equal(fixture->problems.n, d / 2 == 0 ? 0 : 9);
+            } else {
+                assert_true(failed);
+            }
+            er_rule_unref(rule);
+            er_arena_free(messages);
+        }
+    }
 }
 
 static void members_of_the_server_are_ignored(void **state)
@@ -314,6 +385,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(defaults_of_the_caller, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rule_outlives_its_text_and_shares_its_content, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rule_with_a_pattern, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_runs_out, setup, teardown),
         cmocka_unit_test_setup_teardown(members_of_the_server_are_ignored, setup, teardown),
         cmocka_unit_test_setup_teardown(limits_are_exact, setup, teardown),
         cmocka_unit_test_setup_teardown(problems_have_a_limit_too, setup, teardown),
