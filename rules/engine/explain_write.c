@@ -290,6 +290,15 @@ static void write_pointer(const struct sheet *sheet, const struct er_condition *
     er_jw_member_string(w, "pointer", pointer.p == NULL ? ER_STR("") : pointer);
 }
 
+/* An object with one field, or a list with one alternative, is not worth a level of its own. */
+static const struct er_condition *worth_showing(const struct er_condition *condition)
+{
+    while (condition->kind == ER_CONDITION_PATTERN && condition->node->kind == ER_PATTERN_ALL && condition->node->n_children == 1) {
+        condition++;
+    }
+    return condition;
+}
+
 /* The writer has room for 64 levels, a rule may have more: what is deeper stands beside, with its own pointer. */
 enum { MAX_LEVELS = 20 };
 
@@ -298,7 +307,7 @@ static void write_condition(const struct sheet *sheet, const struct er_condition
 static void write_below(const struct sheet *sheet, const struct er_condition *condition, struct er_json_writer *w, int level)
 {
     for (size_t i = 1; i < condition->size; i += condition[i].size) {
-        write_condition(sheet, &condition[i], w, level + 1);
+        write_condition(sheet, worth_showing(&condition[i]), w, level + 1);
     }
 }
 
@@ -353,7 +362,7 @@ void er_explanation_write(struct er_explainer *explainer, const struct er_explan
     er_jw_key(w, ER_STR("conditions"));
     er_jw_array(w);
     for (size_t i = 0; i < explanation->n; i += explanation->conditions[i].size) {
-        write_condition(&sheet, &explanation->conditions[i], w, 0);
+        write_condition(&sheet, worth_showing(&explanation->conditions[i]), w, 0);
     }
     er_jw_end(w);
 }
@@ -405,7 +414,7 @@ static void print_condition(struct sheet *sheet, const struct er_condition *cond
     }
     er_buf_addc(out, '\n');
     for (size_t i = 1; i < condition->size; i += condition[i].size) {
-        print_condition(sheet, &condition[i], out, indent + 2);
+        print_condition(sheet, worth_showing(&condition[i]), out, indent + 2);
     }
 }
 
@@ -415,6 +424,6 @@ void er_explanation_print(struct er_explainer *explainer, const struct er_explan
 
     open_sheet(&sheet, explainer, explanation);
     for (size_t i = 0; i < explanation->n; i += explanation->conditions[i].size) {
-        print_condition(&sheet, &explanation->conditions[i], out, 2);
+        print_condition(&sheet, worth_showing(&explanation->conditions[i]), out, 2);
     }
 }

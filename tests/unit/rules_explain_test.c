@@ -347,27 +347,22 @@ static void conditions_say_what_they_wanted_and_found(void **state)
           "  failed      all of\n"
           "    failed      b one of [1,{\"prefix\":\"x\"}], found 2\n"
           "    failed      c within, found no object\n"
-          "      failed      c all of\n"
-          "        failed      c.d exists [{\"exists\":true}], found nothing\n" },
+          "      failed      c.d exists [{\"exists\":true}], found nothing\n" },
         { "{\"pattern\":{\"items\":{\"sku\":[\"A\"],\"qty\":[{\"numeric\":[\">\",1]}]}}}",
           "{\"items\":[{\"sku\":\"B\"},{\"sku\":\"A\",\"qty\":1},{\"qty\":2}]}",
           "failed 1\n"
-          "  failed      all of\n"
-          "    failed      items within (element 1)\n"
-          "      failed      items all of\n"
-          "        ok          items.sku equals [\"A\"], found \"A\"\n"
-          "        failed      items.qty numeric [{\"numeric\":[\">\",1]}], found 1\n" },
+          "  failed      items within (element 1)\n"
+          "    failed      items all of\n"
+          "      ok          items.sku equals [\"A\"], found \"A\"\n"
+          "      failed      items.qty numeric [{\"numeric\":[\">\",1]}], found 1\n" },
         { "{\"pattern\":{\"$or\":[{\"a\":[1]},{\"a.b\":[2]}],\"$not\":{\"c\":[3]}}}", "{\"a\":1,\"c\":4}",
           "matched 0\n"
           "  ok          all of\n"
           "    ok          any of\n"
-          "      ok          all of\n"
-          "        ok          a equals [1], found 1\n"
-          "      not reached all of\n"
-          "        not reached \"a.b\" equals [2]\n"
+          "      ok          a equals [1], found 1\n"
+          "      not reached \"a.b\" equals [2]\n"
           "    ok          not\n"
-          "      failed      all of\n"
-          "        failed      c equals [3], found 4\n" },
+          "      failed      c equals [3], found 4\n" },
         { "{\"pattern\":{\"a\":[{\"anything-but\":{\"prefix\":\"x\"}}],\"$kafka\":{\"headers\":{\"h.i\":[\"y\"]}}}}",
           "{\"a\":[\"x\",\"z\"]}",
           "failed 1\n"
