@@ -72,6 +72,9 @@ static void add_reader(struct er_reader *reader, void *context)
     const struct er_counters *counters = counters_of(reader);
     struct er_term_walk walk = { 0 };
 
+    if (counters->observer) {
+        return;
+    }
     er_count_read(counters->terms, sum->id, &sum->out->candidates, &sum->out->hits);
     for (uint32_t test; er_term_next(sum->term, &walk, &test);) {
         if (!stands_before(sum->term, &walk, test)) {

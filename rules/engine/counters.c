@@ -6,7 +6,7 @@
 
 bool er_counters_init(struct er_counters *counters)
 {
-    *counters = (struct er_counters){ calloc(1, sizeof *counters->terms), calloc(1, sizeof *counters->tests), NULL };
+    *counters = (struct er_counters){ calloc(1, sizeof *counters->terms), calloc(1, sizeof *counters->tests), NULL, false };
     if (counters->terms == NULL || counters->tests == NULL) {
         er_counters_fini(counters);
         return false;
@@ -26,7 +26,7 @@ void er_counters_fini(struct er_counters *counters)
 {
     root_free(counters->terms);
     root_free(counters->tests);
-    *counters = (struct er_counters){ NULL, NULL, NULL };
+    *counters = (struct er_counters){ NULL, NULL, NULL, false };
 }
 
 struct er_count *er_count_at(struct er_count_root *root, uint32_t id)

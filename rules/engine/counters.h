@@ -28,6 +28,7 @@ struct er_count_root {
 struct er_counters {
     struct er_count_root *terms, *tests;
     atomic_size_t *quarantined; /* borrowed: regexes that are run no more, of the whole rule set */
+    bool observer;              /* what is counted here is no activity of the rules */
 };
 
 bool er_counters_init(struct er_counters *counters); /* false without memory */

@@ -1,17 +1,14 @@
 #include "rules/engine/event.h"
 
 #include <inttypes.h>
-#include <strings.h>
-#include "rules/base/utf8.h"
-
-enum form { FORM_PLAIN, FORM_STRUCTURED, FORM_BINARY, FORM_TOMBSTONE };
+#include "rules/engine/form.h"
 
 /* One reading. */
 struct reading {
     struct er_event *event;
     const struct er_event_context *context;
     const struct er_record *record;
-    enum form form;
+    enum er_form form;
 };
 
 enum er_code er_event_init(struct er_event *event, struct er_err *err)
@@ -35,55 +32,6 @@ void er_event_fini(struct er_event *event)
 static enum er_code no_memory(struct er_err *err)
 {
     return er_err_set(err, ER_E_NOMEM, "out of memory for an event");
-}
-
-/* Text of a header, p = NULL when it is absent. */
-static struct er_str header_text(const struct er_header *header)
-{
-    struct er_str text = { NULL, 0 };
-
-    if (header != NULL && !header->null_value && er_utf8_check(header->value) == header->value.n) {
-        text = header->value.n > 0 ? header->value : ER_STR("");
-    }
-    return text;
-}
-
-static struct er_str header_of(const struct er_record *record, struct er_str name)
-{
-    return header_text(er_record_header(record, name));
-}
-
-/* RFC 9110 section 8.3.1: type and subtype are case-insensitive, parameters follow a semicolon. */
-static bool is_structured_type(struct er_str content_type)
-{
-    static const char wanted[] = "application/cloudevents+json";
-    const size_t n = sizeof wanted - 1;
-    size_t i = 0;
-
-    while (i < content_type.n && (content_type.p[i] == ' ' || content_type.p[i] == '\t')) {
-        i++;
-    }
-    if (content_type.n - i < n || strncasecmp(content_type.p + i, wanted, n) != 0) {
-        return false;
-    }
-    for (i += n; i < content_type.n && (content_type.p[i] == ' ' || content_type.p[i] == '\t');) {
-        i++;
-    }
-    return i == content_type.n || content_type.p[i] == ';';
-}
-
-static enum form form_of(const struct er_record *record)
-{
-    if (!record->has_value) {
-        return FORM_TOMBSTONE;
-    }
-    if (record->n_headers == 0) {
-        return FORM_PLAIN;
-    }
-    if (is_structured_type(header_of(record, ER_STR("content-type")))) {
-        return FORM_STRUCTURED;
-    }
-    return header_of(record, ER_STR("ce_specversion")).p != NULL ? FORM_BINARY : FORM_PLAIN;
 }
 
 /* ---- envelope ---- */
@@ -123,7 +71,7 @@ static bool put_text(struct reading *reading, uint32_t node, bool present, struc
 {
     struct er_header as_header = { .value = text, .null_value = !present };
 
-    return !is_read(reading, node) || put(reading, node, header_text(&as_header), ER_FIELD_STRING);
+    return !is_read(reading, node) || put(reading, node, er_header_text(&as_header), ER_FIELD_STRING);
 }
 
 /* A header as the child of a root, if somebody reads it and no later one of that name was there. */
@@ -139,28 +87,19 @@ static bool put_header(struct reading *reading, uint32_t root, struct er_str nam
     if (node == ER_NONE || !is_read(reading, node) || er_fields_known(&reading->event->fields, node)) {
         return true;
     }
-    return put(reading, node, header_text(header), ER_FIELD_STRING);
-}
-
-/* The attribute's name, n = 0 when the header is none. `data` is the value's place. */
-static struct er_str attribute_name(struct er_str name)
-{
-    if (name.n <= 3 || memcmp(name.p, "ce_", 3) != 0 || er_str_eq(name, ER_STR("ce_data"))) {
-        return (struct er_str){ name.p, 0 };
-    }
-    return (struct er_str){ name.p + 3, name.n - 3 };
+    return put(reading, node, er_header_text(header), ER_FIELD_STRING);
 }
 
 static bool put_headers(struct reading *reading)
 {
     for (size_t i = reading->record->n_headers; i > 0; i--) {
         const struct er_header *header = &reading->record->headers[i - 1];
-        struct er_str attribute = attribute_name(header->name);
+        struct er_str attribute = er_form_attribute(header->name);
 
         if (!put_header(reading, ER_NODE_HEADERS, header->name, header)) {
             return false;
         }
-        if (reading->form == FORM_BINARY && attribute.n > 0 && !put_header(reading, ER_NODE_EVENT, attribute, header)) {
+        if (reading->form == ER_FORM_BINARY && attribute.n > 0 && !put_header(reading, ER_NODE_EVENT, attribute, header)) {
             return false;
         }
     }
@@ -184,8 +123,8 @@ static uint32_t body_root(const struct reading *reading)
     const struct er_trie *trie = &reading->context->side->trie;
     const struct er_str data = ER_STR("data");
 
-    return reading->form == FORM_BINARY ? er_trie_child(trie, ER_NODE_EVENT, data, er_hash(data, trie->catalog->seed))
-                                        : ER_NODE_EVENT;
+    return reading->form == ER_FORM_BINARY ? er_trie_child(trie, ER_NODE_EVENT, data, er_hash(data, trie->catalog->seed))
+                                           : ER_NODE_EVENT;
 }
 
 static enum er_code read_body(struct reading *reading, struct er_err *err)
@@ -236,24 +175,24 @@ static struct er_str string_at(const struct reading *reading, uint32_t node)
 static struct er_str type_of(const struct reading *reading)
 {
     const struct er_event_nodes *nodes = reading->context->nodes;
-    enum form form = reading->form;
+    enum er_form form = reading->form;
 
-    if (form == FORM_TOMBSTONE && header_of(reading->record, ER_STR("ce_specversion")).p != NULL) {
-        form = FORM_BINARY;
+    if (form == ER_FORM_TOMBSTONE && er_form_header(reading->record, ER_STR("ce_specversion")).p != NULL) {
+        form = ER_FORM_BINARY;
     }
-    if (form == FORM_PLAIN && string_at(reading, nodes->specversion).p != NULL) {
-        form = FORM_STRUCTURED;
+    if (form == ER_FORM_PLAIN && string_at(reading, nodes->specversion).p != NULL) {
+        form = ER_FORM_STRUCTURED;
     }
-    if (form == FORM_BINARY) {
-        return header_of(reading->record, ER_STR("ce_type"));
+    if (form == ER_FORM_BINARY) {
+        return er_form_header(reading->record, ER_STR("ce_type"));
     }
-    return string_at(reading, form == FORM_STRUCTURED ? nodes->type : nodes->type_path);
+    return string_at(reading, form == ER_FORM_STRUCTURED ? nodes->type : nodes->type_path);
 }
 
 enum er_code er_event_read(struct er_event *event, const struct er_event_context *context, const struct er_record *record,
                            struct er_err *err)
 {
-    struct reading reading = { event, context, record, form_of(record) };
+    struct reading reading = { event, context, record, er_form_of(record) };
     enum er_code code;
 
     er_arena_reset(event->arena);

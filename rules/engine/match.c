@@ -57,6 +57,11 @@ void er_matcher_free(struct er_matcher *matcher)
     free(matcher);
 }
 
+void er_matcher_set_observer(struct er_matcher *matcher)
+{
+    matcher->counters.observer = true;
+}
+
 uint64_t er_matcher_pin(struct er_matcher *matcher)
 {
     matcher->side = er_reader_pin(er_ruleset_publication(matcher->ruleset), &matcher->reader);

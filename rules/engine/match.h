@@ -36,6 +36,9 @@ struct er_match {
 enum er_code er_matcher_new(struct er_ruleset *ruleset, struct er_matcher **out, struct er_err *err) ER_MUST_CHECK;
 void er_matcher_free(struct er_matcher *matcher);
 
+/* What this matcher does is no activity of the rules (er_ruleset_activity): it only looks. Before the first pin. */
+void er_matcher_set_observer(struct er_matcher *matcher);
+
 /* Readers pin once per batch, keep it short, and unpin before anything that may wait. Returns the revision. */
 uint64_t er_matcher_pin(struct er_matcher *matcher);
 void er_matcher_unpin(struct er_matcher *matcher);
@@ -58,11 +61,21 @@ struct er_near_list {
     const struct er_near *items; /* fewest failures first, then by id */
     size_t n;
     bool complete; /* all rules were looked at in the time */
+    uint32_t next; /* if not: where to go on */
 };
 
 /* Pinned, after a match that returned ER_OK: the nearest misses among all subscriptions, at most `limit`, in at most about time_ns. */
 enum er_code er_matcher_near(struct er_matcher *matcher, size_t limit, uint64_t time_ns, struct er_near_list *out,
                              struct er_err *err) ER_MUST_CHECK;
+
+/* The same in pieces: from where an earlier piece of the same revision left off (0 = the start), those that this piece has seen. */
+struct er_near_piece {
+    size_t limit;
+    uint64_t time_ns;
+    uint32_t from;
+};
+enum er_code er_matcher_near_piece(struct er_matcher *matcher, const struct er_near_piece *piece, struct er_near_list *out,
+                                   struct er_err *err) ER_MUST_CHECK;
 
 /* Ids of all matching and all undecided subscriptions of the last match, sorted bytewise (offline `rule test`). Valid as er_match.
  * NULL with *n > 0: out of memory. */

@@ -69,22 +69,23 @@ static void look_at(struct survey *survey, uint32_t id)
     }
 }
 
-enum er_code er_matcher_near(struct er_matcher *matcher, size_t limit, uint64_t time_ns, struct er_near_list *out,
-                             struct er_err *err)
+enum er_code er_matcher_near_piece(struct er_matcher *matcher, const struct er_near_piece *piece, struct er_near_list *out,
+                                   struct er_err *err)
 {
-    struct survey survey = { .matcher = matcher, .limit = limit < UINT32_MAX ? limit : UINT32_MAX };
+    struct survey survey = { .matcher = matcher, .limit = piece->limit < UINT32_MAX ? piece->limit : UINT32_MAX };
     const struct er_side *side = matcher->side;
-    uint64_t end = now_ns() + time_ns;
+    uint64_t end = now_ns() + piece->time_ns;
     uint32_t looked = 0;
 
     *out = (struct er_near_list){ .complete = true };
-    for (uint32_t id = 0; id < side->terms_top && !survey.no_memory; id++) {
+    for (uint32_t id = piece->from; id < side->terms_top && !survey.no_memory; id++) {
         if (!er_pages_has(&side->terms, id) || er_side_subs(side, id)->u.word == 0) {
             continue;
         }
         if (looked++ % TERMS_PER_LOOK == 0) {
             if (now_ns() >= end) {
                 out->complete = false;
+                out->next = id;
                 break;
             }
             matcher->answers.budget_started = false; /* this time is not the event's */
@@ -97,4 +98,12 @@ enum er_code er_matcher_near(struct er_matcher *matcher, size_t limit, uint64_t 
     out->items = matcher->near;
     out->n = survey.n;
     return ER_OK;
+}
+
+enum er_code er_matcher_near(struct er_matcher *matcher, size_t limit, uint64_t time_ns, struct er_near_list *out,
+                             struct er_err *err)
+{
+    struct er_near_piece piece = { .limit = limit, .time_ns = time_ns };
+
+    return er_matcher_near_piece(matcher, &piece, out, err);
 }

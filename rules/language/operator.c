@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem: linear in the text */
 #include "rules/language/operator.h"
 
 #include "rules/base/decimal.h"
@@ -98,6 +99,19 @@ static bool string_accepted(enum er_operator op, const struct er_operand *operan
     return false;
 }
 
+enum er_truth er_regex_accepts(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str text)
+{
+    size_t n;
+    const struct er_str *literals = er_regex_literals(regex, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (text.n < literals[i].n || memmem(text.p, text.n, literals[i].p, literals[i].n) == NULL) {
+            return ER_FALSE;
+        }
+    }
+    return er_regex_search(regex, scratch, text);
+}
+
 static enum er_truth truth_of(bool holds)
 {
     return holds ? ER_TRUE : ER_FALSE;
@@ -116,7 +130,7 @@ enum er_truth er_operand_accepts(enum er_operator op, const struct er_operand *o
         return ER_FALSE;
     }
     if (op == ER_OPERATOR_REGEX) {
-        return er_regex_search(operand->regex, scratch, value->text);
+        return er_regex_accepts(operand->regex, scratch, value->text);
     }
     return truth_of(string_accepted(op, operand, value->text));
 }

@@ -20,6 +20,10 @@ enum er_truth er_entry_accepts(const struct er_entry *entry, const struct er_val
 enum er_truth er_operand_accepts(enum er_operator op, const struct er_operand *operand, const struct er_value *value,
                                  struct er_regex_scratch *scratch);
 
+/* Does a regex accept a text? Looks for the literals of every match first, as routing does: without them the answer is no, however hard
+ * the search would be. */
+enum er_truth er_regex_accepts(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str text);
+
 /* Does a number lie in the range? */
 bool er_numeric_accepts(const struct er_numeric *numeric, struct er_str literal);
 
