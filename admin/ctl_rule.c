@@ -2,6 +2,7 @@
 #include "admin/ctl_rule.h"
 
 #include <stdio.h>
+#include "admin/ctl_events.h"
 #include "admin/ctl_output.h"
 #include "admin/ctl_rule_file.h"
 
@@ -44,12 +45,36 @@ static enum er_ctl_exit run_check(const struct er_ctl *ctl, const struct er_ctl_
     return result;
 }
 
+static enum er_ctl_exit run_schema(const struct er_ctl *ctl, const struct er_ctl_args *args)
+{
+    static const char schema[] = {
+#include "schemas/subscription.schema.json.inc"
+    };
+
+    (void)ctl;
+    (void)args;
+    (void)fwrite(schema, 1, sizeof schema, stdout);
+    return ER_CTL_OK;
+}
+
 static const struct er_ctl_flag test_flags[] = {
     { "rules", 0, ER_CTL_VALUE, "RULES.jsonl", "the rules, one document per line (required)" },
     { "events", 0, ER_CTL_VALUE, "EVENTS.jsonl", "each line is one event" },
-    { "topic", 0, ER_CTL_VALUE, "T", "$kafka.topic of every event" },
-    { "key", 0, ER_CTL_VALUE, "K", "$kafka.key of every event" },
-    { "header", 0, ER_CTL_VALUES, "NAME=VALUE", "a header of every event" },
+    ER_CTL_ENVELOPE_FLAGS,
+    { 0 },
+};
+
+static const struct er_ctl_flag explain_flags[] = {
+    { "rules", 0, ER_CTL_VALUE, "RULES.jsonl", "the rules, one document per line (required)" },
+    { "events", 0, ER_CTL_VALUE, "EVENTS.jsonl", "each line is one event" },
+    { "subscription", 0, ER_CTL_VALUES, "ID", "only these rules" },
+    { "limit", 0, ER_CTL_VALUE, "N", "shows so many rules per event (default 100)" },
+    ER_CTL_ENVELOPE_FLAGS,
+    { 0 },
+};
+
+static const struct er_ctl_flag lint_flags[] = {
+    { "events", 0, ER_CTL_VALUE, "EVENTS.jsonl", "also says which types and fields none of these events has" },
     { 0 },
 };
 
@@ -58,6 +83,11 @@ static const struct er_ctl_command commands[] = {
       (size_t)-1, run_check },
     { "test", "[FILE...]", "says for each event which rules match: the lines of --events first, then each FILE as one event",
       test_flags, 0, (size_t)-1, er_ctl_run_rule_test },
+    { "explain", "[FILE...]", "says for each event which rules match, and which conditions of the others fail", explain_flags, 0,
+      (size_t)-1, er_ctl_run_rule_explain },
+    { "lint", "[FILE...]", "says what is legal but odd about rules; exit 1 if there is anything", lint_flags, 0, (size_t)-1,
+      er_ctl_run_rule_lint },
+    { "schema", "", "prints the JSON Schema of a subscription", NULL, 0, 0, run_schema },
     { 0 },
 };
 

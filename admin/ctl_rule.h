@@ -5,5 +5,8 @@
 #include "admin/ctl.h"
 
 enum er_ctl_exit er_ctl_run_rule_test(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_rule_explain(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_rule_lint(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_rule_convert(const struct er_ctl *ctl, const struct er_ctl_args *args);
 
 #endif

@@ -20,6 +20,7 @@ struct loader {
     struct er_ctl_rules *out;
     struct er_rule_limits limits;
     bool lines; /* one document per line, else one per array element */
+    bool quiet; /* warnings are not printed */
 };
 
 bool er_ctl_line_blank(struct er_str line)
@@ -131,7 +132,9 @@ static void read_document(struct loader *loader, const struct er_json *document,
     er_problems_init(&warnings, loader->arena);
     code = er_rule_read(&source, &loader->limits, &rule, &problems, &warnings);
     er_ctl_problems(&problems, false, place(loader, line));
-    er_ctl_problems(&warnings, true, place(loader, line));
+    if (!loader->quiet) {
+        er_ctl_problems(&warnings, true, place(loader, line));
+    }
     loader->out->errors += problems.total;
     loader->out->warnings += warnings.total;
     if (!remember_id(loader, code == ER_OK ? rule->id : id.n > 0 ? id : source.default_id, line)) {
@@ -259,9 +262,9 @@ static void report_same_ids(struct loader *loader)
     }
 }
 
-enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out)
+static enum er_ctl_exit read_rules(const char *name, bool quiet, struct er_ctl_rules *out)
 {
-    struct loader loader = { .name = name, .out = out, .limits = er_rule_default_limits(), .lines = true };
+    struct loader loader = { .name = name, .out = out, .limits = er_rule_default_limits(), .lines = true, .quiet = quiet };
     struct er_buf text = { 0 };
     struct er_err err;
     enum er_code code;
@@ -290,6 +293,16 @@ enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out)
     er_arena_free(loader.arena);
     er_buf_free(&text);
     return out->errors == 0 ? ER_CTL_OK : ER_CTL_USAGE;
+}
+
+enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out)
+{
+    return read_rules(name, false, out);
+}
+
+enum er_ctl_exit er_ctl_rules_read_quietly(const char *name, struct er_ctl_rules *out)
+{
+    return read_rules(name, true, out);
 }
 
 void er_ctl_rules_free(struct er_ctl_rules *rules)

@@ -19,6 +19,8 @@ bool er_ctl_line_blank(struct er_str line);
  * and JSON Pointer. A document without `subscriber` takes its id as subscriber; one without `id` is called after subscriber and
  * line. Returns ER_CTL_OK, or ER_CTL_USAGE when there is any error. Release with er_ctl_rules_free in both cases. */
 enum er_ctl_exit er_ctl_rules_read(const char *name, struct er_ctl_rules *out);
+/* The same, but warnings are only counted: for lint, which says them in its own way. */
+enum er_ctl_exit er_ctl_rules_read_quietly(const char *name, struct er_ctl_rules *out);
 void er_ctl_rules_free(struct er_ctl_rules *rules);
 
 /* A rule set of these rules with the default options and no limit of rules without index (over the default limit: a warning).

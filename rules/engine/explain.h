@@ -72,7 +72,8 @@ enum er_code er_explainer_run(struct er_explainer *explainer, const struct er_ru
 const char *er_truth_name(enum er_truth truth);
 const char *er_outcome_name(enum er_outcome outcome);
 
-/* Members of one explanation in an object that the caller has open: outcome, failed, reason, conditions. Long values are cut. */
+/* Members of one explanation in an object that the caller has open: outcome ("disabled" for a rule that is not enabled, with would_be),
+ * failed, reason, conditions. Long values are cut. */
 void er_explanation_write(struct er_explainer *explainer, const struct er_explanation *explanation, struct er_json_writer *w);
 
 /* The same as lines for people, two blanks more at each level. */

@@ -354,7 +354,10 @@ void er_explanation_write(struct er_explainer *explainer, const struct er_explan
     struct sheet sheet;
 
     open_sheet(&sheet, explainer, explanation);
-    er_jw_member_string(w, "outcome", er_str_of(er_truth_name(explanation->truth)));
+    er_jw_member_string(w, "outcome", er_str_of(explanation->rule->enabled ? er_truth_name(explanation->truth) : "disabled"));
+    if (!explanation->rule->enabled) {
+        er_jw_member_string(w, "would_be", er_str_of(er_truth_name(explanation->truth)));
+    }
     er_jw_member_uint(w, "failed", explanation->failed);
     if (explanation->reason != NULL) {
         er_jw_member_string(w, "reason", er_str_of(explanation->reason));

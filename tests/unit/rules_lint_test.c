@@ -73,7 +73,7 @@ static void regexes_are_read_for_what_is_odd(void **state)
         { "\"regex\":{\"a\":\"a.*foo\"}", "" },
         { "\"regex\":{\"a\":\"^(a+)+$\"}", "E239@5 /regex/a" },
         { "\"regex\":{\"a\":\"(a*b*)*c\"}", "E239@6 /regex/a" },
-        { "\"regex\":{\"a\":\"(x|[a-z]{2,})+c\"}", "E239@12 /regex/a" },
+        { "\"regex\":{\"a\":\"(x|[a-z]{2,})+c\"}", "E239@13 /regex/a" },
         { "\"regex\":{\"a\":\"((a+))*c\"}", "E239@6 /regex/a" },
         { "\"regex\":{\"a\":\"([a-z]+\\\\.)+\"}", "" },
         { "\"regex\":{\"a\":\"(?>a+)+b\"}", "" },
