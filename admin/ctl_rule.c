@@ -78,6 +78,13 @@ static const struct er_ctl_flag lint_flags[] = {
     { 0 },
 };
 
+static const struct er_ctl_flag bench_flags[] = {
+    { "rules", 0, ER_CTL_VALUE, "RULES.jsonl", "the rules, one document per line (required)" },
+    { "events", 0, ER_CTL_VALUE, "EVENTS.jsonl", "each line is one event (required)" },
+    { "json", 0, ER_CTL_SWITCH, NULL, "prints one JSON object" },
+    { 0 },
+};
+
 static const struct er_ctl_command commands[] = {
     { "check", "FILE...", "checks rule files: one document per line, or one document or an array in a .json file", NULL, 1,
       (size_t)-1, run_check },
@@ -87,6 +94,7 @@ static const struct er_ctl_command commands[] = {
       (size_t)-1, er_ctl_run_rule_explain },
     { "lint", "[FILE...]", "says what is legal but odd about rules; exit 1 if there is anything", lint_flags, 0, (size_t)-1,
       er_ctl_run_rule_lint },
+    { "bench", "", "measures what the engine costs with these rules and events", bench_flags, 0, 0, er_ctl_run_rule_bench },
     { "schema", "", "prints the JSON Schema of a subscription", NULL, 0, 0, run_schema },
     { 0 },
 };
