@@ -1,6 +1,7 @@
-#include "rules/language/lint_impl.h"
+#include "rules/language/lint.h"
 
 #include "rules/base/utf8.h"
+#include "rules/language/lint_impl.h"
 
 struct lint {
     const struct er_rule *rule;
