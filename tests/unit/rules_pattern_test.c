@@ -454,6 +454,7 @@ static void oddities(void **state)
 
 /* ---- memory */
 
+#if CAN_FAIL_ALLOCATIONS
 static const char *const documents[] = {
     "{\"a\":[1,\"x\",null,{\"prefix\":\"p\"},{\"regex\":\"^r\"},{\"regex\":\"s\"},{\"regex\":\"t\"},{\"regex\":\"u\"},{\"regex\":"
     "\"[v-z]+\"}],"
@@ -516,6 +517,7 @@ static void no_memory(void **state, void (*arrange)(unsigned long n))
         }
     }
 }
+#endif
 
 static void memory_runs_out(void **state)
 {
