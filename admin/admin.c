@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "admin/http.h"
 #include "admin/listener.h"
+#include "admin/loop.h"
 #include "admin/routes.h"
 
 enum { DEFAULT_BULK_BYTES = 16 << 20, MIN_BUFFERED = 4 };
@@ -12,6 +13,7 @@ enum { DEFAULT_BULK_BYTES = 16 << 20, MIN_BUFFERED = 4 };
 struct er_admin {
     const struct er_admin_env *env;
     struct er_api *api;
+    struct er_loop_task *task; /* pieces of the work of calls */
     struct er_listener unix_listener, tcp_listener;
     struct er_http_server *unix_server, *tcp_server;
 };
@@ -72,6 +74,18 @@ static void log_outcome(void *ctx, const struct er_http_outcome *outcome)
     admin->env->log(admin->env->ctx, outcome->status >= 500, line);
 }
 
+/* ---- Work in pieces */
+
+static void wake(void *ctx)
+{
+    er_loop_task_start(((struct er_admin *)ctx)->task);
+}
+
+static void do_piece(void *ctx)
+{
+    er_api_step(((struct er_admin *)ctx)->api);
+}
+
 /* ---- Start and stop */
 
 static enum er_code serve(struct er_admin *admin, struct er_loop *loop, struct er_listener *listener,
@@ -119,11 +133,15 @@ enum er_code er_admin_start(struct er_loop *loop, const struct er_admin_env *env
     admin->unix_listener.fd = -1;
     admin->tcp_listener.fd = -1;
     admin->api = er_api_new(env, options->bulk_bytes > 0 ? options->bulk_bytes : DEFAULT_BULK_BYTES);
-    code = admin->api == NULL ? er_err_set(err, ER_E_NOMEM, "no memory for the admin server") : start(admin, loop, options, err);
+    admin->task = er_loop_task_new(loop, do_piece, admin);
+    code = admin->api == NULL || admin->task == NULL ? er_err_set(err, ER_E_NOMEM, "no memory for the admin server")
+                                                     : start(admin, loop, options, err);
     if (code != ER_OK) {
         er_admin_free(admin);
         return code;
     }
+    admin->api->wake = wake;
+    admin->api->wake_ctx = admin;
     *out = admin;
     return ER_OK;
 }
@@ -143,5 +161,6 @@ void er_admin_free(struct er_admin *admin)
     er_listener_close(&admin->unix_listener);
     er_listener_close(&admin->tcp_listener);
     er_api_close(admin->api);
+    er_loop_task_free(admin->task);
     free(admin);
 }

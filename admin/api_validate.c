@@ -1,17 +1,17 @@
 /* POST /v1/validate: what would be wrong with these documents? Nothing is stored. */
+#include "admin/advice.h"
 #include "admin/bulk.h"
 #include "admin/document.h"
 #include "admin/routes.h"
 
-static void write_lists(struct er_call *call, struct er_json_writer *w)
+static void write_lists(struct er_call *call, const struct er_problems *lint, struct er_json_writer *w)
 {
     er_jw_key(w, ER_STR("errors"));
     er_problems_write(&call->problems, w);
     er_jw_key(w, ER_STR("warnings"));
     er_problems_write(&call->warnings, w);
     er_jw_key(w, ER_STR("lint"));
-    er_jw_array(w);
-    er_jw_end(w);
+    er_problems_write(lint, w);
     er_jw_end(w);
 }
 
@@ -32,6 +32,7 @@ static enum er_code check(struct er_call *call, struct er_err *err)
 
 void er_api_validate(struct er_call *call)
 {
+    struct er_problems lint;
     struct er_json_writer w;
     struct er_err err;
     enum er_code code;
@@ -44,6 +45,13 @@ void er_api_validate(struct er_call *call)
         er_call_refuse(call, code, &err);
         return;
     }
+    er_problems_init(&lint, call->arena);
+    code = er_advice(call, &lint, &err);
+    if (code != ER_OK) {
+        call->problems.n = 0;
+        er_call_refuse(call, code, &err);
+        return;
+    }
     if (call->problems.n > 0) {
         struct er_str summary = er_problems_summary(&call->problems);
 
@@ -52,6 +60,6 @@ void er_api_validate(struct er_call *call)
         er_reply_json(&call->reply, 200, &w);
         er_jw_object(&w);
     }
-    write_lists(call, &w);
+    write_lists(call, &lint, &w);
     er_call_finish(call);
 }

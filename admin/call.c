@@ -32,6 +32,13 @@ static void unref_api(struct er_api *api)
 
 void er_api_close(struct er_api *api)
 {
+    while (api != NULL && api->jobs != NULL) {
+        struct er_call *call = api->jobs;
+
+        api->jobs = call->next_job;
+        er_reply_free(&call->reply);
+        er_call_fail(call, ER_E_UNAVAILABLE, "the router is shutting down", NULL);
+    }
     if (api != NULL) {
         api->closed = true;
         api->env = NULL;
@@ -63,6 +70,9 @@ void er_call_finish(struct er_call *call)
     er_reply_free(&call->reply);
     for (size_t i = 0; i < call->n_rules; i++) {
         er_rule_unref(call->rules[i]);
+    }
+    if (call->work_free != NULL) {
+        call->work_free(call->work);
     }
     er_arena_free(call->arena);
     unref_api(call->api);
@@ -241,6 +251,48 @@ void er_call_submit(struct er_call *call, er_call_build *build, er_call_answer *
         return;
     }
     env->submit(env->ctx, &call->change);
+}
+
+/* ---- Work in pieces */
+
+static void queue_job(struct er_api *api, struct er_call *call)
+{
+    struct er_call **end = &api->jobs;
+
+    while (*end != NULL) {
+        end = &(*end)->next_job;
+    }
+    call->next_job = NULL;
+    *end = call;
+    api->wake(api->wake_ctx);
+}
+
+void er_call_run(struct er_call *call, er_call_step *step)
+{
+    struct er_api *api = call->api;
+
+    call->step = step;
+    while (!step(call)) {
+        if (api->wake != NULL) {
+            queue_job(api, call);
+            return;
+        }
+    }
+}
+
+void er_api_step(struct er_api *api)
+{
+    struct er_call *call = api->jobs;
+
+    if (call != NULL) {
+        api->jobs = call->next_job;
+        if (!call->step(call)) {
+            queue_job(api, call);
+        }
+    }
+    if (api->jobs != NULL) {
+        api->wake(api->wake_ctx);
+    }
 }
 
 void er_call_etag(struct er_call *call, uint64_t revision)

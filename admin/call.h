@@ -24,14 +24,24 @@ struct er_api {
     size_t bulk_bytes;
     bool closed; /* env may not be used any more */
     size_t references;
+    /* Calls that work in pieces; wake asks for er_api_step, NULL: they are finished at once. */
+    struct er_call *jobs;
+    void (*wake)(void *ctx);
+    void *wake_ctx;
 };
 struct er_api *er_api_new(const struct er_admin_env *env, size_t bulk_bytes); /* one reference; NULL without memory */
 void er_api_close(struct er_api *api);                                        /* gives the reference back */
+
+/* One piece of the call that waits longest; asks to be woken again while there is one. */
+void er_api_step(struct er_api *api);
 
 /* Takes what the reply holds, which is empty afterwards. */
 typedef void er_call_done_cb(void *ctx, struct er_reply *reply);
 
 enum { ER_CALL_MAX_PARAMS = 8 };
+
+/* One piece of the work of a call, some ten milliseconds at most. True: the call has ended. */
+typedef bool er_call_step(struct er_call *call) ER_MUST_CHECK;
 
 typedef enum er_code er_call_build(struct er_call *call, struct er_plan *plan, struct er_err *err);
 typedef void er_call_answer(struct er_call *call, const struct er_change_result *result);
@@ -60,6 +70,12 @@ struct er_call {
     enum er_put_result result;
     struct er_str result_id; /* in arena */
     bool flag;               /* prune, cascade */
+
+    /* Work in pieces. */
+    er_call_step *step;
+    struct er_call *next_job;
+    void *work;
+    void (*work_free)(void *work); /* NULL: nothing to free */
 };
 
 /* NULL without memory. */
@@ -86,6 +102,10 @@ bool er_call_no_precondition(struct er_call *call) ER_MUST_CHECK;
 /* Sends the call through the change queue (reads ?dry_run). build runs at its turn; answer fills the reply after success and need not finish
  * the call; all failures are answered here. The call may be gone when this returns. */
 void er_call_submit(struct er_call *call, er_call_build *build, er_call_answer *answer);
+
+/* Does the work of a call piece by piece, so that other calls and changes have their turn in between; the first one now. The call may be
+ * gone when this returns. */
+void er_call_run(struct er_call *call, er_call_step *step);
 
 /* Adds ETag: "rev-N". */
 void er_call_etag(struct er_call *call, uint64_t revision);

@@ -4,11 +4,13 @@
 #define ER_ADMIN_ENV_H
 
 #include "rules/base/json_write.h"
+#include "rules/engine/ruleset.h"
 #include "rules/store/change.h"
 
 struct er_admin_env {
     void *ctx; /* first argument of every function */
     struct er_store *store;
+    struct er_ruleset *ruleset; /* as active on all workers; the main thread is its writer */
     const struct er_plan_policy *policy;
 
     /* Queues a change; request->done is called once, at the latest after the Kafka and shutdown deadlines. */

@@ -107,6 +107,56 @@ enum er_code er_loop_on_signal(struct er_loop *loop, int signal_number, er_loop_
     return add(loop, signal_number, EV_SIGNAL, NULL, cb, ctx);
 }
 
+/* ---- Tasks */
+
+struct er_loop_task {
+    struct event *event;
+    er_loop_cb *cb;
+    void *ctx;
+};
+
+static void fire_task(evutil_socket_t fd, short what, void *arg)
+{
+    struct er_loop_task *task = arg;
+
+    (void)fd;
+    (void)what;
+    task->cb(task->ctx);
+}
+
+struct er_loop_task *er_loop_task_new(struct er_loop *loop, er_loop_cb *cb, void *ctx)
+{
+    struct er_loop_task *task = calloc(1, sizeof *task);
+
+    if (task == NULL) {
+        return NULL;
+    }
+    task->cb = cb;
+    task->ctx = ctx;
+    task->event = event_new(loop->base, -1, 0, fire_task, task);
+    if (task->event == NULL) {
+        free(task);
+        return NULL;
+    }
+    return task;
+}
+
+void er_loop_task_free(struct er_loop_task *task)
+{
+    if (task != NULL) {
+        event_free(task->event);
+        free(task);
+    }
+}
+
+/* A timeout of nothing: the loop looks at its descriptors first. */
+void er_loop_task_start(struct er_loop_task *task)
+{
+    const struct timeval now = { 0, 0 };
+
+    (void)event_add(task->event, &now);
+}
+
 void er_loop_run(struct er_loop *loop)
 {
     (void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);

@@ -26,6 +26,8 @@ static const struct er_route table[] = {
     { "PUT", "/v1/subscribers/{id}", er_api_put_subscriber, ER_ROUTE_CHANGE | ER_ROUTE_BODY, { "dry_run" } },
     { "DELETE", "/v1/subscribers/{id}", er_api_delete_subscriber, ER_ROUTE_CHANGE, { "cascade", "topic", "dry_run" } },
     { "POST", "/v1/validate", er_api_validate, ER_ROUTE_BODY, { NULL } },
+    { "POST", "/v1/test", er_api_test, ER_ROUTE_BODY, { NULL } },
+    { "POST", "/v1/explain", er_api_explain, ER_ROUTE_BODY, { NULL } },
     { "GET", "/v1/status", er_api_status, 0, { NULL } },
     { "GET", "/livez", er_api_livez, ER_ROUTE_PUBLIC, { "verbose" } },
     { "GET", "/readyz", er_api_readyz, ER_ROUTE_PUBLIC, { "verbose" } },

@@ -42,6 +42,8 @@ void er_api_get_subscriber(struct er_call *call);
 void er_api_put_subscriber(struct er_call *call);
 void er_api_delete_subscriber(struct er_call *call);
 void er_api_validate(struct er_call *call); /* api_validate.c */
+void er_api_test(struct er_call *call);     /* api_test.c */
+void er_api_explain(struct er_call *call);  /* api_explain.c */
 void er_api_status(struct er_call *call);   /* api_status.c */
 void er_api_livez(struct er_call *call);
 void er_api_readyz(struct er_call *call);

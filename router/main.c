@@ -241,6 +241,7 @@ static enum er_code start_admin(struct daemon *d, struct er_err *err)
 
     d->env = (struct er_admin_env){ .ctx = d,
                                     .store = d->store,
+                                    .ruleset = er_router_ruleset(d->router),
                                     .policy = &d->policy,
                                     .submit = env_submit,
                                     .status = env_status,

@@ -246,6 +246,11 @@ void er_router_dispatch(struct er_router *router)
     warn_without_broker(router, now);
 }
 
+struct er_ruleset *er_router_ruleset(const struct er_router *router)
+{
+    return router->ruleset;
+}
+
 void er_router_submit(struct er_router *router, struct er_change_request *request)
 {
     er_change_queue_submit(router->queue, request);

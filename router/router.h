@@ -35,6 +35,9 @@ enum er_code er_router_start(const struct er_router_options *options, struct er_
 int er_router_wakeup_fd(const struct er_router *router);
 void er_router_dispatch(struct er_router *router);
 
+/* The rules that are active; valid until er_router_free. For matchers that only look; changes go through er_router_submit. */
+struct er_ruleset *er_router_ruleset(const struct er_router *router);
+
 /* See rules/store/change.h. */
 void er_router_submit(struct er_router *router, struct er_change_request *request);
 

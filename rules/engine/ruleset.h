@@ -37,7 +37,8 @@ struct er_ruleset_options {
 struct er_ruleset_options er_ruleset_default_options(void);
 
 enum er_code er_ruleset_new(const struct er_ruleset_options *options, struct er_ruleset **out, struct er_err *err) ER_MUST_CHECK;
-void er_ruleset_free(struct er_ruleset *ruleset); /* no matcher may be left */
+void er_ruleset_free(struct er_ruleset *ruleset);                                      /* no matcher may be left */
+const struct er_ruleset_options *er_ruleset_options(const struct er_ruleset *ruleset); /* any thread; valid as long as the set */
 
 /* One atomic change. Order of effect: subscribers put, subscriptions deleted, subscriptions put (replacing the same id), subscribers
  * deleted. Disabled rules may be put: they never match. A rule's subscriber must exist after the change. Everything is borrowed for

@@ -15,7 +15,6 @@ struct er_event_nodes {
 
 struct er_publication *er_ruleset_publication(struct er_ruleset *ruleset);
 const struct er_catalog *er_ruleset_catalog(const struct er_ruleset *ruleset); /* writer thread */
-const struct er_ruleset_options *er_ruleset_options(const struct er_ruleset *ruleset);
 const struct er_event_nodes *er_ruleset_event_nodes(const struct er_ruleset *ruleset);
 
 /* Of er_catalog.freed, with the publication as context: what was counted for an id that is free now. */

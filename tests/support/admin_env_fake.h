@@ -27,6 +27,7 @@ struct fake_env {
 static inline enum er_code fake_env_commit(struct fake_env *fake, struct er_change_request *request, struct er_plan *plan,
                                            uint64_t *revision, struct er_err *err)
 {
+    struct er_ruleset_change change;
     struct er_plan_summary summary;
     enum er_code code;
 
@@ -37,6 +38,14 @@ static inline enum er_code fake_env_commit(struct fake_env *fake, struct er_chan
     if (request->dry_run || !summary.changes) {
         return ER_OK;
     }
+    code = er_plan_ruleset_change(plan, &change, err);
+    if (code == ER_OK) {
+        code = er_ruleset_prepare(fake->env.ruleset, &change, err);
+    }
+    if (code != ER_OK) {
+        return code;
+    }
+    er_ruleset_publish(fake->env.ruleset);
     code = er_plan_commit(plan, &request->actor, 1700000000000 + (int64_t)fake->commits, revision, err);
     fake->commits++;
     fake->last_uid = request->actor.uid;
@@ -129,6 +138,7 @@ static inline void fake_env_log(void *ctx, bool warning, const char *message)
 static inline bool fake_env_open(struct fake_env *fake, const char *parent)
 {
     static const struct er_str reserved[] = { { "raw", 3 }, { "eventrouter.dead-letter", 23 } };
+    const struct er_ruleset_options options = er_ruleset_default_options();
     struct er_err err;
 
     *fake = (struct fake_env){ 0 };
@@ -150,7 +160,8 @@ static inline bool fake_env_open(struct fake_env *fake, const char *parent)
                                        .metrics = fake_env_metrics,
                                        .draining = fake_env_draining,
                                        .log = fake_env_log };
-    return er_store_open(fake->store_path, &fake->env.store, &err) == ER_OK;
+    return er_ruleset_new(&options, &fake->env.ruleset, &err) == ER_OK &&
+           er_store_open(fake->store_path, &fake->env.store, &err) == ER_OK;
 }
 
 static inline void fake_env_close(struct fake_env *fake)
@@ -159,6 +170,7 @@ static inline void fake_env_close(struct fake_env *fake)
     struct dirent *entry;
 
     er_store_close(fake->env.store);
+    er_ruleset_free(fake->env.ruleset);
     directory = opendir(fake->directory);
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
         char path[400];

@@ -437,7 +437,8 @@ static void validate_stores_nothing(void **state)
     HAS(f, "\"code\":\"E301\",\"pointer\":\"/2/regex/x\"");
     HAS(f, "\"code\":\"E210\",\"pointer\":\"/1/id\"");
     HAS(f, "\"warnings\":[]");
-    HAS(f, "\"lint\":[]");
+    HAS(f, "\"lint\":[{\"code\":\"E232\",\"pointer\":\"/0\",");
+    HAS(f, "{\"code\":\"E234\",\"pointer\":\"/1\",");
     (void)ask(f, "POST /v1/validate", "7");
     expect_problem(f, 422, "E201");
     (void)ask(f, "POST /v1/validate", "{");
