@@ -138,7 +138,7 @@ static void no_way_back(void **state)
     assert_false(er_wildcard_match(&wildcard, (struct er_str){ subject, BYTES }));
     subject[BYTES - 1] = 'b';
     assert_true(er_wildcard_match(&wildcard, (struct er_str){ subject, BYTES }));
-    assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+    assert_true(clock() - start < 60 * CLOCKS_PER_SEC);
     er_arena_free(arena);
 }
 
