@@ -12,6 +12,7 @@
 #include "rules/engine/match.h"
 
 #define PASSES 5
+#define MEDIAN 2
 #define BATCH 100    /* events per pin, as a worker has */
 #define ADDED 10000u /* rules that are taken out and put back one by one */
 
@@ -195,7 +196,7 @@ static bool measure_events(struct bench *bench, struct er_ruleset *set, const st
     }
     if (ok && bench->n_events > 0) {
         qsort(times, PASSES, sizeof *times, compare_times);
-        bench->ns_per_event = (double)times[PASSES / 2] / (double)bench->n_events;
+        bench->ns_per_event = (double)times[MEDIAN] / (double)bench->n_events;
     }
     er_matcher_free(matcher);
     return ok;
@@ -236,8 +237,10 @@ static bool measure_adds(struct bench *bench, struct er_ruleset *set, const stru
         times[i] = clock_ns(CLOCK_MONOTONIC) - start;
     }
     if (ok && n > 0) {
+        size_t p99 = n - 1 - n / 100;
+
         qsort(times, n, sizeof *times, compare_times);
-        bench->add_p99_us = (double)times[n - 1 - n / 100] / 1000;
+        bench->add_p99_us = (double)times[p99] / 1000;
         bench->add_max_us = (double)times[n - 1] / 1000;
     }
     free(times);
@@ -249,15 +252,14 @@ static bool measure_adds(struct bench *bench, struct er_ruleset *set, const stru
 static size_t resident_kb(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long pages = 0;
+    char line[128];
+    const char *second = NULL;
 
     if (file != NULL) {
-        if (fscanf(file, "%*u %lu", &pages) != 1) {
-            pages = 0;
-        }
+        second = fgets(line, sizeof line, file) != NULL ? strchr(line, ' ') : NULL;
         (void)fclose(file);
     }
-    return pages * ((size_t)sysconf(_SC_PAGESIZE) / 1024);
+    return second == NULL ? 0 : strtoul(second, NULL, 10) * ((size_t)sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void print(const struct bench *bench, bool json)
