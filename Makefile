@@ -12,7 +12,7 @@ VERSION := 0.1.0
 CC ?= cc
 PYTHON ?= /usr/bin/python3
 comma := ,
-PKGS := rdkafka libpcre2-8 sqlite3 libevent inih libxxhash libcurl
+PKGS := rdkafka libpcre2-8 sqlite3 libevent inih libxxhash libcurl yaml-0.1
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-qual -Wformat=2 -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Wwrite-strings -Wswitch-enum

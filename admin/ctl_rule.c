@@ -85,6 +85,13 @@ static const struct er_ctl_flag bench_flags[] = {
     { 0 },
 };
 
+static const struct er_ctl_flag convert_flags[] = {
+    { "from", 0, ER_CTL_VALUE, "SYSTEM", "eventbridge, knative (YAML or JSON) or hermes (required)" },
+    { "report", 0, ER_CTL_VALUE, "FILE", "writes what was lost or differs as JSON lines (default: text on standard error)" },
+    { "subscriber", 0, ER_CTL_VALUE, "NAME", "subscriber of all rules (default: what the other system says, or the rule's name)" },
+    { 0 },
+};
+
 static const struct er_ctl_command commands[] = {
     { "check", "FILE...", "checks rule files: one document per line, or one document or an array in a .json file", NULL, 1,
       (size_t)-1, run_check },
@@ -95,6 +102,8 @@ static const struct er_ctl_command commands[] = {
     { "lint", "[FILE...]", "says what is legal but odd about rules; exit 1 if there is anything", lint_flags, 0, (size_t)-1,
       er_ctl_run_rule_lint },
     { "bench", "", "measures what the engine costs with these rules and events", bench_flags, 0, 0, er_ctl_run_rule_bench },
+    { "convert", "[FILE]", "turns rules of other systems into subscriptions; exit 1 if something was lost", convert_flags, 0, 1,
+      er_ctl_run_rule_convert },
     { "schema", "", "prints the JSON Schema of a subscription", NULL, 0, 0, run_schema },
     { 0 },
 };

@@ -8,5 +8,6 @@ enum er_ctl_exit er_ctl_run_rule_test(const struct er_ctl *ctl, const struct er_
 enum er_ctl_exit er_ctl_run_rule_bench(const struct er_ctl *ctl, const struct er_ctl_args *args);
 enum er_ctl_exit er_ctl_run_rule_explain(const struct er_ctl *ctl, const struct er_ctl_args *args);
 enum er_ctl_exit er_ctl_run_rule_lint(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_rule_convert(const struct er_ctl *ctl, const struct er_ctl_args *args);
 
 #endif

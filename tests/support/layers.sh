@@ -22,6 +22,7 @@ rows=(
     "router/demo*          ($libc|$helpers|$generated|rules/|router/|librdkafka/)"
     "router/*              ($libc|$helpers|$generated|rules/|router/)"
     "admin/ctl_client.c    ($libc|rules/|admin/ctl[_.]|curl/)"
+    "admin/ctl_yaml.c      ($libc|rules/|admin/ctl[_.]|yaml\.h)"
     "admin/ctl_*           ($libc|$generated|rules/|admin/ctl[_.])"
     "admin/http*           ($libc|$helpers|rules/|admin/|event2/)"
     "admin/listener*       ($libc|$helpers|rules/|admin/|event2/)"

@@ -9,7 +9,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config ca-certificates librdkafka-dev libpcre2-dev libsqlite3-dev libevent-dev libinih-dev
-       libxxhash-dev uthash-dev libcurl4-openssl-dev libmimalloc-dev)
+       libxxhash-dev uthash-dev libcurl4-openssl-dev libmimalloc-dev libyaml-dev)
 test=(libcmocka-dev python3 python3-confluent-kafka python3-pytest python3-jsonschema python3-yaml kcat jq sqlite3 util-linux
       openjdk-17-jre-headless maven mandoc)
 lint=(unicode-data clang libclang-rt-dev clang-format clang-tidy cppcheck universal-ctags shellcheck mandoc valgrind gcovr)
@@ -34,7 +34,7 @@ if command -v dpkg-query >/dev/null; then
 else
     # Not Debian: look for the things themselves and name what is not there.
     for tool in gcc make pkg-config; do command -v $tool >/dev/null || missing+=("$tool"); done
-    for module in rdkafka libpcre2-8 sqlite3 libevent inih libxxhash libcurl; do
+    for module in rdkafka libpcre2-8 sqlite3 libevent inih libxxhash libcurl yaml-0.1; do
         pkg-config --exists $module 2>/dev/null || missing+=("$module")
     done
     [ ${#missing[@]} -eq 0 ] && exit 0
