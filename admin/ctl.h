@@ -68,6 +68,7 @@ struct er_ctl_noun {
 /* The nouns, one file each. */
 extern const struct er_ctl_noun er_ctl_subscription;
 extern const struct er_ctl_noun er_ctl_subscriber;
+extern const struct er_ctl_noun er_ctl_explain;
 extern const struct er_ctl_noun er_ctl_status;
 extern const struct er_ctl_noun er_ctl_health;
 extern const struct er_ctl_noun er_ctl_rule;

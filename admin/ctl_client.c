@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -170,6 +172,8 @@ enum er_code er_ctl_client_call(struct er_ctl_client *client, const struct er_ct
                                 struct er_err *err)
 {
     CURL *curl = client->curl;
+    char if_match[64];
+    struct curl_slist conditional = { if_match, client->headers }; /* one line before those of every call */
     struct er_buf url = { 0 };
     char *text;
     CURLcode failure;
@@ -193,7 +197,10 @@ enum er_code er_ctl_client_call(struct er_ctl_client *client, const struct er_ct
                curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.p) == CURLE_OK;
     }
     fine = fine && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK;
+    (void)snprintf(if_match, sizeof if_match, "If-Match: \"rev-%" PRIu64 "\"", request->if_match);
+    fine = fine && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, request->if_match > 0 ? &conditional : client->headers) == CURLE_OK;
     failure = fine ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
     free(text);
     if (failure != CURLE_OK) {
         enum er_code code = transport_error(client, failure, reply, err);

@@ -27,6 +27,7 @@ struct er_ctl_request {
     const char *method;
     const char *target; /* path and query, encoded (see below) */
     struct er_str body; /* JSON; p = NULL: none */
+    uint64_t if_match;  /* only if the document has this revision; 0: whatever it has */
 };
 
 /* ER_OK whatever the HTTP status. Errors: ER_E_UNREACHABLE, ER_E_TIMEOUT, ER_E_NOMEM; text says what to do. */

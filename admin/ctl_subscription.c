@@ -229,10 +229,23 @@ static const struct er_ctl_flag apply_flags[] = {
     { 0 },
 };
 
+static const struct er_ctl_flag diff_flags[] = {
+    { "file", 'f', ER_CTL_VALUES, "FILE|DIR",
+      "documents: one, an array, or one per line; a directory: its *.json and *.jsonl (- = standard input)" },
+    { "prune", 0, ER_CTL_SWITCH, NULL, "counts every subscription that the files do not name as deleted" },
+    ER_CTL_TIMEOUT_FLAG,
+    { 0 },
+};
+
 static const struct er_ctl_command commands[] = {
     { "add", "[SUBSCRIBER]", "adds a subscription", add_flags, 0, 1, er_ctl_run_subscription_add },
     { "apply", "-f FILE|DIR", "makes the stored subscriptions equal to files, all in one change", apply_flags, 0, 0,
       er_ctl_run_subscription_apply },
+    { "diff", "-f FILE|DIR", "says what apply would change; exit 1 if there is anything", diff_flags, 0, 0,
+      er_ctl_run_subscription_diff },
+    { "test", "ID|FILE EVENT...", "says whether a stored subscription, or that of a file (with a slash or .json), accepts events",
+      show_flags, 2, (size_t)-1, er_ctl_run_subscription_test },
+    { "edit", "ID", "opens a subscription in $EDITOR and stores what comes back", show_flags, 1, 1, er_ctl_run_subscription_edit },
     { "list", "", "lists subscriptions", list_flags, 0, 0, run_list },
     { "show", "ID", "shows one subscription", show_flags, 1, 1, run_show },
     { "remove", "ID...", "removes subscriptions", remove_flags, 1, (size_t)-1, run_remove },

@@ -6,6 +6,9 @@
 
 enum er_ctl_exit er_ctl_run_subscription_add(const struct er_ctl *ctl, const struct er_ctl_args *args);
 enum er_ctl_exit er_ctl_run_subscription_apply(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_subscription_diff(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_subscription_test(const struct er_ctl *ctl, const struct er_ctl_args *args);
+enum er_ctl_exit er_ctl_run_subscription_edit(const struct er_ctl *ctl, const struct er_ctl_args *args);
 
 /* "/v1/NOUNS/ID" for each operand: DELETE, after asking once. query ("" or "?...") is added to each. */
 struct er_ctl_removal {

@@ -120,9 +120,8 @@ static void print_groups(const struct er_ctl *ctl, const struct er_json *answer)
     }
 }
 
-static enum er_ctl_exit send(struct apply *apply)
+static enum er_ctl_exit send(struct apply *apply, bool dry_run, bool *differs)
 {
-    bool dry_run = er_ctl_has(apply->args, "dry-run");
     const struct er_json *answer = NULL;
     uint64_t revision = 0;
     enum er_ctl_exit result = put(apply, dry_run, &revision, &answer);
@@ -139,6 +138,7 @@ static enum er_ctl_exit send(struct apply *apply)
     (void)fprintf(stderr, "%s%zu created, %zu updated, %zu unchanged, %zu deleted; revision %" PRIu64 "\n",
                   dry_run ? "dry run: " : "", count(answer, groups[0]), count(answer, groups[1]), count(answer, groups[UNCHANGED]),
                   count(answer, groups[DELETED]), revision);
+    *differs = count(answer, groups[0]) + count(answer, groups[1]) + count(answer, groups[DELETED]) > 0;
     return ER_CTL_OK;
 }
 
@@ -146,6 +146,7 @@ enum er_ctl_exit er_ctl_run_subscription_apply(const struct er_ctl *ctl, const s
 {
     struct apply apply = { .ctl = ctl, .args = args };
     enum er_ctl_exit result;
+    bool differs;
 
     if (!er_ctl_documents_new(&apply.documents)) {
         return ER_CTL_NEGATIVE;
@@ -155,10 +156,30 @@ enum er_ctl_exit er_ctl_run_subscription_apply(const struct er_ctl *ctl, const s
         result = confirm_prune(&apply);
     }
     if (result == ER_CTL_OK) {
-        result = send(&apply);
+        result = send(&apply, er_ctl_has(args, "dry-run"), &differs);
     }
     er_ctl_session_close(&apply.session);
     er_ctl_documents_free(&apply.documents);
     er_buf_free(&apply.body);
     return result;
+}
+
+/* What apply would do, with the answer as exit code. */
+enum er_ctl_exit er_ctl_run_subscription_diff(const struct er_ctl *ctl, const struct er_ctl_args *args)
+{
+    struct apply apply = { .ctl = ctl, .args = args };
+    enum er_ctl_exit result;
+    bool differs = false;
+
+    if (!er_ctl_documents_new(&apply.documents)) {
+        return ER_CTL_NEGATIVE;
+    }
+    result = read_all(&apply) ? er_ctl_session_open(ctl, args, &apply.session) : ER_CTL_USAGE;
+    if (result == ER_CTL_OK) {
+        result = send(&apply, true, &differs);
+    }
+    er_ctl_session_close(&apply.session);
+    er_ctl_documents_free(&apply.documents);
+    er_buf_free(&apply.body);
+    return result == ER_CTL_OK && differs ? ER_CTL_NEGATIVE : result;
 }

@@ -103,9 +103,9 @@ class Tests:
     def environment(self, **more):
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **more}
 
-    def ctl(self, *words, stdin=None, at=None):
+    def ctl(self, *words, stdin=None, at=None, **environment):
         return subprocess.run([f"{self.programs}/eventrouterctl", "-s", at or self.path, *words], input=stdin, text=True, cwd=self.directory,
-                              capture_output=True, env=self.environment(), timeout=DEADLINE, check=False,
+                              capture_output=True, env=self.environment(**environment), timeout=DEADLINE, check=False,
                               stdin=subprocess.DEVNULL if stdin is None else None)
 
     def on_terminal(self, answer, *words, **more):
@@ -135,9 +135,9 @@ class Tests:
         with open(os.path.join(self.directory, name), "w", encoding="utf-8") as out:
             out.write(content)
 
-    def scripted(self, answers, *words, stdin=None):
+    def scripted(self, answers, *words, stdin=None, **environment):
         server = Script(self.path, answers)
-        done = self.ctl(*words, stdin=stdin)
+        done = self.ctl(*words, stdin=stdin, **environment)
         server.close()
         return done, server.requests
 
@@ -195,6 +195,82 @@ class Tests:
         self.expect("1 created, 1 updated, 1 unchanged, 0 deleted; revision 12" in done.stderr, "summary", done.stderr)
         self.equal(requests[0][:3], ("PUT", "/v1/subscriptions", '[\n{"id":"a","subscriber":"s","revision":1.0e2},\n{"id":"b","subscriber":"s"},\n'
                                      '{"id":"c", "subscriber":"s"}]'), "request")
+
+    def test_explain_sends_the_event_as_it_is(self):
+        self.write("event.json", ' {"a": 1.0e2}\n')
+        answer = {"revision": 3, "error": None, "type": "t", "totals": {"subscriptions": 2, "matched": 0, "undecided": 0, "failed": 2}, "items": [
+            {"subscription": "x", "subscriber": "s", "outcome": "failed", "failed": 2, "conditions": [
+                {"pointer": "/types", "path": "type", "operator": "types", "outcome": "failed", "expected": ["u"], "actual": "t"},
+                {"pointer": "/pattern/a", "path": "a", "operator": "within", "outcome": "failed", "actual": 5, "conditions": [
+                    {"pointer": "/pattern/a/b", "path": "a.b", "operator": "equals", "outcome": "failed", "expected": [1], "absent": True}]}]}],
+            "truncated": True, "complete": True}
+        done, requests = self.scripted([(200, answer)], "explain", "event.json", "--topic", "raw", "--header", "h=1", "--header", "h=2", "--limit", "1")
+        self.equal(done.returncode, 1, "no match")
+        self.equal(requests[0][:3], ("POST", "/v1/explain", '{"topic":"raw","limit":1,"headers":[{"name":"h","value":"1"},{"name":"h","value":"2"}],'
+                                     '"event":{"a": 1.0e2}}'), "request")
+        self.equal(done.stdout, "0 of 2 subscriptions match (revision 3)\n"
+                                "failed    x (subscriber s): 2 conditions failed\n"
+                                '  failed      type ["u"], found "t"\n'
+                                "  failed      a within, found no object\n"
+                                "    failed      a.b equals [1], found nothing\n"
+                                "... and more; --limit or --subscription shows them\n", "text")
+        answer["items"][0]["outcome"] = "matched"
+        done, requests = self.scripted([(200, answer)], "explain", "-", "--subscription", "x", "-o", "json", stdin='{"a":}')
+        self.equal(done.returncode, 0, "match")
+        self.equal(json.loads(done.stdout), answer, "json")
+        self.equal(json.loads(requests[0][2]), {"subscription": "x", "value": '{"a":}'}, "text that is no JSON")
+        answer.update(error={"code": "E108", "offset": 5, "detail": "too early"}, items=[])
+        done, _ = self.scripted([(200, answer)], "explain", "event.json")
+        self.equal(done.returncode, 1, "bad event")
+        self.expect("E108: too early" in done.stderr, "bad event", done.stderr)
+        self.equal(self.scripted([(404, {"detail": "no"})], "explain", "event.json")[0].returncode, 3, "refused")
+        self.assert_wrong(["explain", "none.json"], ["error[E801]", "none.json"])
+        self.assert_wrong(["explain", "event.json", "--header", "h"], ["error[E800]", "NAME=VALUE"])
+
+    def test_subscription_test(self):
+        self.write("rule.json", '{"types": ["t"]}')
+        self.write("one.json", '{"type":"t"}')
+        answer = {"subscription": "test", "subscriber": "test", "warnings": [], "truncated": False, "items": [
+            {"event": 0, "error": None, "matched": True, "outcome": "matched", "failed": 0, "conditions": []},
+            {"event": 1, "error": None, "matched": False, "outcome": "undecided", "failed": 0, "reason": "time", "conditions": []}]}
+        done, requests = self.scripted([(200, answer)], "sub", "test", "rule.json", "one.json", "one.json")
+        self.equal(requests[0][:3], ("POST", "/v1/test", '{"subscription":{"types": ["t"]},"events":[{"type":"t"},{"type":"t"}]}'), "request")
+        self.equal((done.returncode, done.stdout), (1, "one.json: matched\none.json: undecided: time\n"), "text")
+        answer["items"].pop()
+        done, requests = self.scripted([(200, answer)], "sub", "test", "stored", "one.json")
+        self.equal(json.loads(requests[0][2])["subscription"], "stored", "stored")
+        self.equal(done.returncode, 0, "matched")
+        self.assert_wrong(["sub", "test", "./no.json", "one.json"], ["error[E801]"])
+        self.assert_wrong(["sub", "test", "stored"], ["error[E800]", "too few"])
+
+    def test_diff_is_a_dry_run(self):
+        self.write("rules.jsonl", '{"id":"a","subscriber":"s"}')
+        answer = {"created": [], "updated": ["a"], "unchanged": [], "deleted": []}
+        done, requests = self.scripted([(200, answer)], "sub", "diff", "-f", "rules.jsonl", "--prune")
+        self.equal(requests[0][:2], ("PUT", "/v1/subscriptions?prune=true&dry_run=true"), "request")
+        self.equal((done.returncode, done.stdout), (1, "updated    a\n"), "differs")
+        answer = {"created": [], "updated": [], "unchanged": ["a"], "deleted": []}
+        done, _ = self.scripted([(200, answer)], "sub", "diff", "-f", "rules.jsonl")
+        self.equal((done.returncode, done.stdout), (0, ""), "same")
+
+    def test_edit(self):
+        stored = {"id": "a", "subscriber": "s", "types": ["x"], "enabled": True, "revision": 7, "created_at": "t", "updated_at": "t", "status": {"state": "active"}}
+        editor = {"EDITOR": "sed -i s/x/y/", "TMPDIR": self.directory}
+        done, requests = self.scripted([(200, stored), (200, stored)], "sub", "edit", "a", **editor)
+        self.equal((done.returncode, done.stdout), (0, "updated    a\n"), "edited")
+        self.equal(requests[1][:2], ("PUT", "/v1/subscriptions/a"), "request")
+        self.equal(json.loads(requests[1][2]), {"id": "a", "subscriber": "s", "types": ["y"], "enabled": True}, "document")
+        self.equal(requests[1][3].get("if-match"), '"rev-7"', "condition")
+        done, requests = self.scripted([(200, stored)], "sub", "edit", "a", **{**editor, "EDITOR": "true"})
+        self.equal((done.returncode, len(requests)), (0, 1), "unchanged")
+        self.expect(not [name for name in os.listdir(self.directory) if name.startswith("eventrouter-")], "files are removed")
+        done, _ = self.scripted([(200, stored), (412, {"detail": "somebody else"})], "sub", "edit", "a", **editor)
+        self.equal(done.returncode, 3, "conflict")
+        self.expect("your text is in " + self.directory in done.stderr, "text is kept", done.stderr)
+        done, requests = self.scripted([(200, stored)], "sub", "edit", "a", **{**editor, "EDITOR": "sed -i s/types/tpyes/"})
+        self.equal((done.returncode, len(requests)), (2, 1), "bad document")
+        self.expect("error[E202]" in done.stderr, "bad document", done.stderr)
+        self.equal(self.scripted([(200, stored)], "sub", "edit", "a", **{**editor, "EDITOR": "false"})[0].returncode, 1, "editor failed")
 
     def test_large_apply(self):
         self.write("large.jsonl", "".join(json.dumps({"id": f"r{i}", "subscriber": "s", "description": "x" * 1000}) + "\n" for i in range(3000)))
@@ -414,6 +490,14 @@ class Tests:
         self.equal(json.loads(run(0, "subscriber", "show", "me", "-o", "jsonl"))["status"]["subscriptions"], 1, "subscriber")
         self.expect("sub.me" in run(0, "subscriber", "list"), "subscribers")
         run(3, "sub", "show", "nothing")
+        self.write("hit.json", '{"type":"order.new","a":1.0e2}')
+        self.write("miss.json", '{"type":"order.new","a":"other"}')
+        self.expect("\nmatched   mine (subscriber me)\n" in run(0, "explain", "hit.json", "--subscription", "mine"), "explain")
+        explained = json.loads(run(1, "explain", "miss.json", "--subscription", "mine", "-o", "json"))
+        self.equal([(c["pointer"], c["outcome"]) for c in explained["items"][0]["conditions"]], [("/types", "ok"), ("/regex/a", "failed")], "explain")
+        run(1, "sub", "test", "mine", "hit.json", "miss.json")
+        run(0, "sub", "test", "mine", "hit.json")
+        self.equal(run(1, "sub", "diff", "-f", "-", "--prune", stdin=before), "deleted    mine\n", "diff")
         self.equal(run(0, "sub", "apply", "-f", "-", "--prune", "--dry-run", stdin=before), "deleted    mine\n", "dry run")
         run(3, "subscriber", "remove", "me", "--yes")
         self.equal(run(0, "subscriber", "remove", "me", "--cascade", "--yes", "-o", "name"), "me\n", "cascade")
