@@ -118,19 +118,30 @@ static bool index_key(struct er_keys *keys, const struct er_key_frame *frame, ui
     return true;
 }
 
-uint32_t er_keys_index(struct er_keys *keys, struct er_key_frame *frame)
+/* Makes the keys from index `from` on known to the table. */
+static bool index_keys(struct er_keys *keys, const struct er_key_frame *frame, uint32_t from)
 {
-    uint32_t last = keys->n - 1;
-    uint32_t from = last;
+    for (uint32_t i = from; i < keys->n; i++) {
+        if (!index_key(keys, frame, i)) {
+            return false;
+        }
+    }
+    return true;
+}
 
+uint32_t er_keys_put_many(struct er_keys *keys, struct er_key_frame *frame, struct er_str key, uint32_t tag)
+{
+    uint32_t index = keys->n;
+    uint32_t from = index;
+
+    if (!er_grow(&keys->items, &keys->capacity, sizeof *keys->items, index)) {
+        return ER_NONE;
+    }
+    keys->items[index] = (struct er_key){ .p = key.p, .n = (uint32_t)key.n, .tag = tag };
+    keys->n++;
     if (frame->number == 0) { /* the object has just become a large one */
         frame->number = ++keys->last;
         from = frame->first;
     }
-    for (uint32_t i = from; i <= last; i++) {
-        if (!index_key(keys, frame, i)) {
-            return ER_NONE;
-        }
-    }
-    return last;
+    return index_keys(keys, frame, from) ? index : ER_NONE;
 }

@@ -24,11 +24,14 @@ struct er_key {
     uint32_t from, to; /* the user's, not set by a put */
 };
 
+#define ER_KEY_WORDS 8u
+
 /* The keys of one object; belongs to whoever opened it. */
 struct er_key_frame {
-    uint64_t filter[4];
+    uint64_t filter[ER_KEY_WORDS];
     uint32_t first;
     uint32_t number; /* in the table; 0: not there */
+    bool used;       /* er_keys_use was called: what is above is set */
 };
 
 struct er_key_slot {
@@ -54,9 +57,24 @@ struct er_keys {
 void er_keys_fini(struct er_keys *keys);
 void er_keys_begin(struct er_keys *keys); /* a new event */
 
-static inline struct er_key_frame er_keys_open(const struct er_keys *keys)
+/* An object has so many keys before the table knows them. There is always room for the first of them. */
+#define ER_KEYS_FEW 64u
+
+/* Opens an object inside the innermost open one. */
+static inline void er_keys_open(const struct er_keys *keys, struct er_key_frame *frame)
 {
-    return (struct er_key_frame){ .first = keys->n };
+    frame->first = keys->n;
+    frame->used = false;
+}
+
+/* Before the first key of an object. False without memory. */
+static inline bool er_keys_use(struct er_keys *keys, struct er_key_frame *frame)
+{
+    memset(frame->filter, 0, sizeof frame->filter);
+    frame->number = 0;
+    frame->used = true;
+    return __builtin_expect(keys->n + ER_KEYS_FEW <= keys->capacity, 1) ||
+           er_grow(&keys->items, &keys->capacity, sizeof *keys->items, keys->n + ER_KEYS_FEW - 1);
 }
 
 static inline void er_keys_close(struct er_keys *keys, const struct er_key_frame *frame)
@@ -67,36 +85,34 @@ static inline void er_keys_close(struct er_keys *keys, const struct er_key_frame
 /* For er_keys_put: the key of an object that the filter did not decide, or ER_NONE. */
 uint32_t er_keys_find(const struct er_keys *keys, const struct er_key_frame *frame, struct er_str key, uint32_t tag);
 
-/* For er_keys_put: makes the last key of a large object known to the table. Its index, or ER_NONE without memory. */
-uint32_t er_keys_index(struct er_keys *keys, struct er_key_frame *frame);
-
-#define ER_KEYS_FEW 64u
+/* For er_keys_put: a new key of an object that has many. Its index, or ER_NONE without memory. */
+uint32_t er_keys_put_many(struct er_keys *keys, struct er_key_frame *frame, struct er_str key, uint32_t tag);
 
 /* Index of the key in its object, which is the innermost open one; *found: it was there before. ER_NONE without memory. hash: er_hash
  * of the key. The index is good while the object is open. */
 static inline uint32_t er_keys_put(struct er_keys *keys, struct er_key_frame *frame, struct er_str key, uint64_t hash, bool *found)
 {
-    uint64_t *filter = &frame->filter[hash >> 6 & 3];
-    uint64_t bit = UINT64_C(1) << (hash & 63);
+    uint64_t *word = &frame->filter[hash >> 6 & (ER_KEY_WORDS - 1)];
     uint32_t index;
 
-    if ((*filter & bit) != 0) {
+    *found = false;
+    if (__builtin_expect((*word >> (hash & 63) & 1) != 0, 0)) {
         index = er_keys_find(keys, frame, key, er_hash_tag(hash));
-        *found = index != ER_NONE;
-        if (*found) {
+        if (index != ER_NONE) {
+            *found = true;
             return index;
         }
     }
-    *found = false;
-    *filter |= bit;
-    if (keys->n == keys->capacity && !er_grow(&keys->items, &keys->capacity, sizeof *keys->items, keys->n)) {
-        return ER_NONE;
+    *word |= UINT64_C(1) << (hash & 63);
+    index = keys->n;
+    if (__builtin_expect(index - frame->first >= ER_KEYS_FEW, 0)) {
+        return er_keys_put_many(keys, frame, key, er_hash_tag(hash));
     }
-    index = keys->n++;
     keys->items[index].p = key.p;
     keys->items[index].n = (uint32_t)key.n;
     keys->items[index].tag = er_hash_tag(hash);
-    return index - frame->first < ER_KEYS_FEW ? index : er_keys_index(keys, frame);
+    keys->n = index + 1;
+    return index;
 }
 
 #endif

@@ -44,6 +44,7 @@ bool er_trie_add(struct er_trie *trie, uint32_t id)
         above->children++;
         above->filter |= UINT64_C(1) << (er_hash(node->key, trie->catalog->seed) & 63);
         er_table_add(&trie->table, node->tag, id);
+        trie->version++;
     }
     return true;
 }
@@ -56,6 +57,7 @@ void er_trie_remove(struct er_trie *trie, uint32_t id)
         struct er_trie_node *above = er_trie_node(trie, parent);
 
         er_table_remove(&trie->table, er_catalog_node(trie->catalog, id)->tag, id);
+        trie->version++;
         if (--above->children == 0) {
             above->filter = 0;
         }

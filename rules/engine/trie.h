@@ -21,6 +21,7 @@ struct er_trie {
     struct er_pages nodes; /* struct er_trie_node */
     struct er_table table;
     uint32_t capacity; /* ids of nodes that were ever live are below it */
+    uint64_t version;  /* another one whenever a node became live or stopped being it */
 };
 
 void er_trie_fini(struct er_trie *trie);

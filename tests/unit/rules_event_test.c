@@ -1,4 +1,6 @@
 #include "tests/unit/engine_test.h"
+#include "rules/engine/match_impl.h"
+#include "tests/unit/fields_text.h"
 
 /* Headers as text: "name=value", a null value as "name". */
 static size_t headers_of(const char *const *texts, struct er_header *headers)
@@ -222,6 +224,53 @@ static void absent_envelope_parts_are_absent(void **state)
     er_ruleset_free(ruleset);
 }
 
+/* Attributes and the envelope are top level; the value of a binary event is an object under `data`. */
+static void values_stand_in_objects_in_every_form(void **state)
+{
+    static const char *const documents[] = { "{\"regex\":{\"$kafka.topic\":\"\",\"$kafka.headers.h\":\"\",\"source\":\"\","
+                                             "\"data.i.s\":\"\",\"i.s\":\"\"}}",
+                                             NULL };
+    static const struct {
+        const char *headers[4];
+        const char *value, *fields;
+    } rows[] = {
+        { { NULL }, "{\"i\":[{\"s\":1}],\"source\":{}}", "0:#2.s 1:i.o* 2:s.n*^1 3:source.o structured" },
+        { { "h=v", "ce_source=x" }, "{\"data\":{\"i\":[]}}", "0:#2.s 1:h.s 2:data.o 3:i.-^2 structured" },
+        { { "ce_specversion=1.0", "ce_source=x", "h=v" },
+          "{\"i\":[{\"s\":\"A\"},{\"s\":null}],\"data\":1}",
+          "0:#2.s 1:h.s 2:source.s 3:specversion.s 4:data.o 5:i.o*^4 6:s.s*^5 7:i.o*^4 8:s.z*^7 structured" },
+        { { "ce_specversion=1.0" }, "{\"i\":{\"s\":[]},\"i\":{\"s\":2}}", "0:#2.s 1:specversion.s 2:data.o 5:i.o^2 6:s.n^5" },
+        { { "ce_specversion=1.0", "ce_type=t" }, NULL, "0:#2.s 1:#1.s" },
+        { { CE },
+          "{\"type\":\"t\",\"source\":\"x\",\"data\":[{\"i\":{\"s\":1}}]}",
+          "0:#2.s 1:type.s 2:source.s 3:data.o* 4:i.o*^3 5:s.n*^4 6:#1.s structured" },
+    };
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+
+    (void)state;
+    change(ruleset, 1, documents, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct er_record record = record_of(rows[i].value);
+        struct er_header headers[4];
+        struct er_match match;
+        struct er_err err;
+
+        record.topic = ER_STR("raw");
+        record.headers = headers;
+        record.n_headers = headers_of(rows[i].headers, headers);
+        er_matcher_pin(matcher);
+        assert_int_equal(er_matcher_match(matcher, &record, &match, &err), ER_OK);
+        if (strcmp(fields_text(&matcher->event.fields, matcher->side->catalog), rows[i].fields) != 0) {
+            fail_msg("row %zu gives \"%s\"", i, fields_text(&matcher->event.fields, matcher->side->catalog));
+        }
+        assert_lists(&matcher->event.fields);
+        er_matcher_unpin(matcher);
+    }
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
 static void limits_and_duplicates(void **state)
 {
     struct er_ruleset_options options = er_ruleset_default_options();
@@ -285,6 +334,7 @@ int main(void)
         cmocka_unit_test(type_depends_on_the_form),
         cmocka_unit_test(envelope_and_attributes_are_fields),
         cmocka_unit_test(absent_envelope_parts_are_absent),
+        cmocka_unit_test(values_stand_in_objects_in_every_form),
         cmocka_unit_test(limits_and_duplicates),
         cmocka_unit_test(type_path_must_parse),
         cmocka_unit_test(last_header_counts),

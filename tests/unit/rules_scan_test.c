@@ -1,7 +1,10 @@
 #include "tests/unit/test.h"
 #include <stdio.h>
+#include "rules/base/buf.h"
 #include "rules/base/json.h"
 #include "rules/engine/scan.h"
+#include "tests/unit/fields_text.h"
+#include "tests/unit/random.h"
 
 /* A trie of some live paths, and what a scan of a text gives. */
 struct bench {
@@ -109,6 +112,51 @@ static void emits_what_is_read(void **state)
         for (size_t k = 0; k < 5; k++) {
             assert_string_equal(values(&bench, k), rows[i].values[k]);
         }
+    }
+    close_bench(&bench);
+}
+
+/* Which object each value stands in, what stands at inner nodes, and which events need looking at single elements. */
+static void says_where_values_stand(void **state)
+{
+    const char *paths[] = { "i.s", "i.q", "t", "d.b.c", NULL };
+    static const struct {
+        const char *text, *fields;
+    } rows[] = {
+        { "{\"i\":[{\"s\":\"A\"},{\"s\":\"B\"}],\"t\":[]}", "0:i.o* 1:s.s*^0 2:i.o* 3:s.s*^2 4:t.- structured" },
+        { "{\"i\":{\"q\":1,\"s\":null},\"t\":[1]}", "0:i.o 1:q.n^0 2:s.z^0 3:t.n*" },
+        { "{\"i\":[5,{\"q\":1},null,\"x\"]}", "0:i.n* 1:i.o* 2:q.n*^1 3:i.z* 4:i.s* structured" },
+        { "{\"i\":[]}", "0:i.- structured" },
+        { "{\"i\":[[],[[],[]]],\"t\":[[[]]]}", "0:i.- 1:t.- structured" },
+        { "{\"i\":[[],{\"q\":[[],[2]]}]}", "0:i.o* 1:q.n*^0 structured" },
+        { "{\"i\":[{\"q\":[]},{\"q\":[[]]}]}", "0:i.o* 1:q.-*^0 2:i.o* 3:q.-*^2 structured" },
+        { "{\"i\":[{}]}", "0:i.o* structured" },
+        { "{\"i\":true,\"d\":{\"b\":false}}", "0:i.b 1:d.o 2:b.b^1" },
+        { "{\"d\":{\"x\":{\"b\":1},\"b\":{\"c\":[{}]}}}", "0:d.o 1:b.o^0 2:c.o*^1" },
+        { "{\"d\":[{\"b\":[{\"c\":1},{\"c\":2}]},{\"b\":{\"c\":3}}]}",
+          "0:d.o* 1:b.o*^0 2:c.n*^1 3:b.o*^0 4:c.n*^3 5:d.o* 6:b.o*^5 7:c.n*^6 structured" },
+        { "{\"t\":[{\"s\":1},[{\"s\":2}]]}", "0:t.o* 1:t.o*" },
+        { "{\"t\":{\"t\":1}}", "0:t.o" },
+        { "{\"x\":[{\"i\":[{\"s\":1}]}]}", "" },
+        /* The last of equal keys counts, with all below it. */
+        { "{\"i\":[{\"s\":1,\"q\":2,\"s\":3}]}", "0:i.o* 2:q.n*^0 3:s.n*^0 structured" },
+        { "{\"i\":{\"s\":1},\"i\":{\"q\":2}}", "2:i.o 3:q.n^2" },
+        { "{\"d\":{\"b\":{\"c\":1},\"b\":2},\"d\":{\"b\":{\"c\":1},\"b\":[{\"c\":2}]}}", "4:d.o 7:b.o*^4 8:c.n*^7 structured" },
+        { "{\"t\":[],\"t\":[1]}", "1:t.n*" },
+        { "{\"t\":[1],\"t\":[]}", "1:t.-" },
+        { "{\"t\":1,\"t\":[{\"x\":1,\"x\":2}],\"t\":null}", "2:t.z" },
+        { "{\"i\":[{\"s\":[1],\"s\":[]},{\"s\":{},\"s\":[[2]]}]}", "0:i.o* 2:s.-*^0 3:i.o* 5:s.n*^3 structured" },
+    };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(run(&bench, er_str_of(rows[i].text), 128), ER_OK);
+        if (strcmp(fields_text(&bench.fields, &bench.catalog), rows[i].fields) != 0) {
+            fail_msg("%s gives \"%s\"", rows[i].text, fields_text(&bench.fields, &bench.catalog));
+        }
+        assert_lists(&bench.fields);
     }
     close_bench(&bench);
 }
@@ -300,6 +348,246 @@ static void agrees_with_the_reader_on_damaged_documents(void **state)
     close_bench(&bench);
 }
 
+/* ---- random documents, with a walk over the reader's tree as the model ---- */
+
+static void write_space(struct er_buf *buf, uint64_t *seed)
+{
+    static const char *const spaces[] = { "", "", "", "", "", " ", "\n", " \r\n\t ", "\n                                  " };
+
+    er_buf_add(buf, er_str_of(spaces[random_below(seed, sizeof spaces / sizeof spaces[0])]));
+}
+
+static void write_string(struct er_buf *buf, uint64_t *seed)
+{
+    static const char *const parts[] = { "a",      "value",   "sixteen bytes xx", "\\\"",
+                                         "\\\\",   "\\u00e9", "\\ud83d\\ude00",   "{",
+                                         "[,]}:",  "x\x7F",   "\xC3\xA9",         "\xE2\x82\xAC",
+                                         "/",      " ",       "\xF0\x9F\x98\x80", "",
+                                         "0123456" };
+    uint32_t n = random_below(seed, random_below(seed, 8) == 0 ? 40 : 4);
+
+    er_buf_addc(buf, '"');
+    for (uint32_t i = 0; i < n; i++) {
+        er_buf_add(buf, er_str_of(parts[random_below(seed, sizeof parts / sizeof parts[0])]));
+    }
+    er_buf_addc(buf, '"');
+}
+
+static void write_key(struct er_buf *buf, uint64_t *seed)
+{
+    static const char *const keys[] = { "\"a\"", "\"b\"", "\"c\"", "\"\\u0061\"", "\"seventeen bytes ..\"", "\"other\"", "\"\"" };
+
+    if (random_below(seed, 8) == 0) {
+        write_string(buf, seed);
+    } else {
+        er_buf_add(buf, er_str_of(keys[random_below(seed, sizeof keys / sizeof keys[0])]));
+    }
+}
+
+static void write_value(struct er_buf *buf, uint64_t *seed, uint32_t depth);
+
+static void write_container(struct er_buf *buf, uint64_t *seed, uint32_t depth, bool object)
+{
+    uint32_t n = random_below(seed, 6);
+
+    er_buf_addc(buf, object ? '{' : '[');
+    write_space(buf, seed);
+    for (uint32_t i = 0; i < n; i++) {
+        if (object) {
+            write_key(buf, seed);
+            write_space(buf, seed);
+            er_buf_addc(buf, ':');
+            write_space(buf, seed);
+        }
+        write_value(buf, seed, depth);
+        write_space(buf, seed);
+        if (i + 1 < n) {
+            er_buf_addc(buf, ',');
+            write_space(buf, seed);
+        }
+    }
+    er_buf_addc(buf, object ? '}' : ']');
+}
+
+/* depth: how many more containers may open. */
+static void write_value(struct er_buf *buf, uint64_t *seed, uint32_t depth)
+{
+    static const char *const scalars[] = { "1", "-0.5e+10", "0", "true", "false", "null", "12345678901234567890.5" };
+    uint32_t kind = random_below(seed, depth > 0 ? 8 : 4);
+
+    if (kind >= 4) {
+        write_container(buf, seed, depth - 1, kind >= 6);
+    } else if (kind == 3) {
+        write_string(buf, seed);
+    } else {
+        er_buf_add(buf, er_str_of(scalars[random_below(seed, sizeof scalars / sizeof scalars[0])]));
+    }
+}
+
+/* The walk: compares each value that it comes to with the next live field. */
+struct walk {
+    struct bench *bench;
+    uint32_t next; /* field */
+    size_t duplicates;
+    bool structured;
+    bool live; /* no later duplicate replaces what it looks at */
+};
+
+struct place {
+    uint32_t node;   /* or ER_NONE */
+    uint32_t parent; /* field, or ER_NONE */
+    bool in_array;
+};
+
+static uint32_t expect_field(struct walk *walk, struct place place, enum er_field_kind kind, struct er_str text)
+{
+    const struct er_fields *fields = &walk->bench->fields;
+    const struct er_field *field;
+
+    if (!walk->live || place.node == ER_NONE) {
+        return ER_NONE;
+    }
+    while (walk->next < fields->n && fields->items[walk->next].dead) {
+        walk->next++;
+    }
+    assert_in_range(walk->next + 1, 1, fields->n);
+    field = &fields->items[walk->next];
+    assert_int_equal(field->node, place.node);
+    assert_int_equal(field->parent, place.parent);
+    assert_int_equal(field->kind, kind);
+    assert_int_equal(field->in_array, place.in_array);
+    assert_true(er_str_eq(field->text, text));
+    return walk->next++;
+}
+
+static bool has_elements(const struct er_json *array)
+{
+    for (const struct er_json *child = array->first; child != NULL; child = child->next) {
+        if (child->type != ER_JSON_ARRAY || has_elements(child)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void walk_value(struct walk *walk, const struct er_json *value, struct place place, bool element);
+
+static bool is_replaced(const struct er_json *member)
+{
+    for (const struct er_json *later = member->next; later != NULL; later = later->next) {
+        if (er_str_eq(later->key, member->key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void walk_members(struct walk *walk, const struct er_json *object, struct place place)
+{
+    const struct er_trie *trie = &walk->bench->trie;
+    bool live = walk->live;
+
+    for (const struct er_json *child = object->first; child != NULL; child = child->next) {
+        struct place at = place;
+
+        if (place.node != ER_NONE) {
+            at.node = er_trie_child(trie, place.node, child->key, er_hash(child->key, trie->catalog->seed));
+        }
+        walk->duplicates += child->duplicate ? 1 : 0;
+        walk->live = live && !is_replaced(child);
+        walk_value(walk, child, at, false);
+    }
+    walk->live = live;
+}
+
+static void walk_array(struct walk *walk, const struct er_json *array, struct place place, bool element)
+{
+    if (place.node != ER_NONE && er_trie_has_children(&walk->bench->trie, place.node)) {
+        walk->structured = true;
+    }
+    if (!element && !has_elements(array)) {
+        (void)expect_field(walk, place, ER_FIELD_NONE, ER_STR(""));
+    }
+    place.in_array = true;
+    for (const struct er_json *child = array->first; child != NULL; child = child->next) {
+        walk_value(walk, child, place, true);
+    }
+}
+
+static void walk_value(struct walk *walk, const struct er_json *value, struct place place, bool element)
+{
+    switch (value->type) {
+    case ER_JSON_ARRAY:
+        walk_array(walk, value, place, element);
+        break;
+    case ER_JSON_OBJECT:
+        place.parent = expect_field(walk, place, ER_FIELD_OBJECT, ER_STR(""));
+        walk_members(walk, value, place);
+        break;
+    case ER_JSON_STRING:
+        (void)expect_field(walk, place, ER_FIELD_STRING, value->text);
+        break;
+    case ER_JSON_NUMBER:
+        (void)expect_field(walk, place, ER_FIELD_NUMBER, value->text);
+        break;
+    case ER_JSON_NULL:
+        (void)expect_field(walk, place, ER_FIELD_NULL, ER_STR("null"));
+        break;
+    case ER_JSON_TRUE:
+    case ER_JSON_FALSE:
+    default:
+        (void)expect_field(walk, place, ER_FIELD_BOOL, value->type == ER_JSON_TRUE ? ER_STR("true") : ER_STR("false"));
+        break;
+    }
+}
+
+static void compare_with_tree(struct bench *bench, struct er_str text)
+{
+    struct walk walk = { .bench = bench, .live = true };
+    struct er_arena *arena = er_arena_new(0);
+    struct er_json *tree;
+    struct er_err err;
+
+    assert_int_equal(er_json_parse(arena, text, 128, &tree, &err), ER_OK);
+    assert_int_equal(run(bench, text, 128), ER_OK);
+    walk_members(&walk, tree, (struct place){ ER_NODE_EVENT, ER_NONE, false });
+    for (; walk.next < bench->fields.n; walk.next++) {
+        assert_true(bench->fields.items[walk.next].dead);
+    }
+    assert_int_equal(bench->scan.duplicates, walk.duplicates);
+    assert_int_equal(bench->fields.structured, walk.structured);
+    assert_lists(&bench->fields);
+    er_arena_free(arena);
+}
+
+static void finds_what_a_walk_over_the_tree_finds(void **state)
+{
+    const char *paths[] = { "a", "a.b", "a.b.c", "b.a.a.a", "c.\"seventeen bytes ..\"", NULL };
+    static const char bytes[] = "{}[],:\"\\ \n0-.eu\x01\x80\xC3\xE2\xF0";
+    uint64_t seed = random_seed();
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, paths);
+    for (unsigned round = 0; round < 3000; round++) {
+        struct er_buf buf = { 0 };
+        char *copy;
+        size_t n;
+
+        write_space(&buf, &seed);
+        write_container(&buf, &seed, 6, true);
+        n = buf.n;
+        copy = malloc(n); /* of exactly that size */
+        memcpy(copy, buf.p, n);
+        compare_with_tree(&bench, (struct er_str){ copy, n });
+        copy[random_below(&seed, (uint32_t)n)] = bytes[random_below(&seed, sizeof bytes)];
+        compare_with_reader(&bench, (struct er_str){ copy, n }, 128);
+        er_buf_free(&buf);
+        free(copy);
+    }
+    close_bench(&bench);
+}
+
 static void limits_depth(void **state)
 {
     const char *paths[] = { "a", NULL };
@@ -360,10 +648,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(emits_what_is_read),
+        cmocka_unit_test(says_where_values_stand),
         cmocka_unit_test(counts_duplicates_everywhere),
         cmocka_unit_test(counts_duplicates_among_many_keys),
         cmocka_unit_test(refuses_what_the_reader_refuses),
         cmocka_unit_test(agrees_with_the_reader_on_damaged_documents),
+        cmocka_unit_test(finds_what_a_walk_over_the_tree_finds),
         cmocka_unit_test(limits_depth),
         cmocka_unit_test(trie_follows_its_readers),
     };
