@@ -109,6 +109,7 @@ $(call objs,$(RULES_SRC) $(ROUTER_SRC) router/main.c $(CTL_SRC) $(ADMIN_SRC)): |
 # Tests in C: tests/<kind>/<layer>_<module>_test.c; the layer says which libraries it may link. Other files of tests/support/*.c
 # (without a layer) are linked to every test of a kind other than unit.
 TEST_SUPPORT := $(wildcard tests/support/*.c)
+BENCH_SUPPORT := tests/bench/rule_lines.c
 REPLAY_SUPPORT := $(filter-out %_test.c,$(wildcard tests/replay/*.c))
 LIBS_rules := $(BUILD)/librules.a
 LIBS_router := $(BUILD)/librouter.a $(BUILD)/librules.a
@@ -126,7 +127,7 @@ $(BUILD)/mock/router_demo_test: | $(BUILD)/eventrouterd
 FUZZ_DRIVER := $(if $(FUZZ_MAIN),,$(wildcard tests/fuzz/replay.c))
 $(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)) $(if $(filter replay,$(k)),$(REPLAY_SUPPORT)),-lcmocka))))
 $(foreach l,rules router admin,$(eval $(call test_rule,fuzz,$(l),fuzz,$(FUZZ_DRIVER),$(FUZZ_MAIN))))
-$(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,,)))
+$(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,$(BENCH_SUPPORT),)))
 $(BUILD)/bench/copy: tests/bench/copy.c
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC $<")
@@ -197,9 +198,13 @@ cov: ## line coverage of the fast tests (gcovr)
 	@$(AGAIN) MODE=cov check check-mock
 	gcovr -r . --object-directory build/cov -f 'rules/' -f 'router/' -f 'admin/' -s --html-details build/cov/index.html
 
-bench: bench-match bench-pipeline ## all measurements
-bench-match: $(BENCH) ## matching without Kafka
-	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
+bench: bench-match bench-worker bench-pipeline ## all measurements
+bench-match: all $(BUILD)/bench/rules_change_bench $(BUILD)/bench/rules_load_bench ## the engine beside a peer, families of rules x N (BENCH_ARGS="--help"); build/bench/match.md
+	$(PYTHON) tests/bench/match.py --programs $(BUILD) --out build/bench $(BENCH_ARGS)
+bench-worker: $(BUILD)/bench/router_worker_bench ## what a worker costs besides the engine and Kafka
+	$<
+bench-gate: all ## instructions of three fixed cells against tests/bench/gate.tsv
+	@$(PYTHON) tests/bench/gate.py --programs $(BUILD) $(BENCH_ARGS)
 bench-pipeline: all $(BUILD)/bench/copy ## against a bare copy loop, on a real Kafka node; build/bench/pipeline.md
 	$(PYTHON) tests/bench/pipeline.py --programs $(BUILD) --out build/bench $(BENCH_ARGS)
 
@@ -252,7 +257,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS='
 
-.PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-pipeline \
+.PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-gate bench-pipeline \
         format format-check tidy cppcheck layers lint docs-check install dist clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
