@@ -51,13 +51,14 @@ def run(program, folder, rules, events):
     return answers, usage.ru_utime + usage.ru_stime, complaint
 
 
-def wrong_answers(scene, answers):
+def wrong_answers(scene, answers, timed):
+    """A sanitizer stretches the CPU time that the limits are made of: then every rule may be undecided, but none wrong."""
     for number, ((data, want), answer) in enumerate(zip(scene.events, answers)):
         matched, undecided = set(answer["matched"]), set(answer["undecided"])
         wrong = (matched ^ want) - undecided
         if wrong:
             yield f"event {number} {data[:60]!r}: wrong for {sorted(wrong)[:5]}"
-        if undecided - scene.may:
+        if timed and undecided - scene.may:
             yield f"event {number} {data[:60]!r}: undecided {sorted(undecided - scene.may)[:5]} and {len(undecided)} in all"
 
 
@@ -65,7 +66,7 @@ def check(program, scene, timed):
     """(findings, the dearest event in milliseconds)"""
     with tempfile.TemporaryDirectory(prefix="er-hostile-") as folder:
         answers, _, complaint = run(program, folder, scene.rules, [data for data, _ in scene.events])
-        findings, dearest = list(wrong_answers(scene, answers)), 0
+        findings, dearest = list(wrong_answers(scene, answers, timed)), 0
         if scene.warning not in complaint:
             findings.append(f"no warning with {scene.warning!r}: {complaint[:200]}")
         if timed:
