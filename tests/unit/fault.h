@@ -29,13 +29,13 @@
 #if CAN_FAIL_ALLOCATIONS
 /* Allocations of this thread until one fails; 0: none does. */
 static _Thread_local unsigned long fail_countdown;
+static _Thread_local bool fail_once; /* the ones after it succeed again */
 
 extern void *BEHIND(malloc)(size_t n);
 extern void *BEHIND(calloc)(size_t n, size_t size);
 extern void *BEHIND(realloc)(void *p, size_t n);
 extern void *BEHIND_ALIGNED(size_t alignment, size_t n);
 
-/* Every allocation from the chosen one on fails: that is what a full machine does. */
 static bool is_full(void)
 {
     if (fail_countdown == 0) {
@@ -45,6 +45,7 @@ static bool is_full(void)
         fail_countdown--;
         return false;
     }
+    fail_countdown = fail_once ? 0 : 1;
     return true;
 }
 
@@ -68,14 +69,39 @@ void *aligned_alloc(size_t alignment, size_t n)
     return is_full() ? NULL : BEHIND_ALIGNED(alignment, n);
 }
 
+/* Every allocation from the n-th on fails: that is what a full machine does. 0: none does. */
 static inline void fail_from_allocation(unsigned long n)
 {
     fail_countdown = n;
+    fail_once = false;
+}
+
+/* Only the n-th fails. */
+static inline void fail_one_allocation(unsigned long n)
+{
+    fail_countdown = n;
+    fail_once = true;
+}
+
+/* Did that happen since? */
+static inline bool allocation_failed(void)
+{
+    return fail_once ? fail_countdown == 0 : fail_countdown == 1;
 }
 #else
 static inline void fail_from_allocation(unsigned long n)
 {
     (void)n;
+}
+
+static inline void fail_one_allocation(unsigned long n)
+{
+    (void)n;
+}
+
+static inline bool allocation_failed(void)
+{
+    return false;
 }
 #endif
 

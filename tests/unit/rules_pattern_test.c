@@ -2,7 +2,7 @@
  * rules_operator_test.c. */
 #include "rules/language/pattern.h"
 
-#include "tests/unit/no_memory.h"
+#include "tests/unit/fault.h"
 #include "tests/unit/test.h"
 
 struct fixture {
@@ -454,7 +454,6 @@ static void oddities(void **state)
 
 /* ---- memory */
 
-#if CAN_FAIL_ALLOCATIONS
 static const char *const documents[] = {
     "{\"a\":[1,\"x\",null,{\"prefix\":\"p\"},{\"regex\":\"^r\"},{\"regex\":\"s\"},{\"regex\":\"t\"},{\"regex\":\"u\"},{\"regex\":"
     "\"[v-z]+\"}],"
@@ -517,26 +516,17 @@ static void no_memory(void **state, void (*arrange)(unsigned long n))
         }
     }
 }
-#endif
 
 static void memory_runs_out(void **state)
 {
-#if CAN_FAIL_ALLOCATIONS
+    skip_unless_allocations_can_fail();
     no_memory(state, fail_from_allocation);
-#else
-    (void)state;
-    skip();
-#endif
 }
 
 static void one_allocation_fails(void **state)
 {
-#if CAN_FAIL_ALLOCATIONS
+    skip_unless_allocations_can_fail();
     no_memory(state, fail_one_allocation);
-#else
-    (void)state;
-    skip();
-#endif
 }
 
 int main(void)

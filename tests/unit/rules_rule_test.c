@@ -1,6 +1,6 @@
 #include "rules/language/rule.h"
 
-#include "tests/unit/no_memory.h"
+#include "tests/unit/fault.h"
 #include "tests/unit/test.h"
 
 /* The errors of documents are in tests/golden/rules. */

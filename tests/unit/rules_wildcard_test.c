@@ -138,7 +138,11 @@ static void no_way_back(void **state)
     assert_false(er_wildcard_match(&wildcard, (struct er_str){ subject, BYTES }));
     subject[BYTES - 1] = 'b';
     assert_true(er_wildcard_match(&wildcard, (struct er_str){ subject, BYTES }));
-    assert_true(clock() - start < 60 * CLOCKS_PER_SEC);
+#if !defined(__SANITIZE_THREAD__) /* which takes ten times as long */
+    assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+#else
+    (void)start;
+#endif
     er_arena_free(arena);
 }
 
