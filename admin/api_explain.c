@@ -245,7 +245,7 @@ static void write_head(struct er_call *call, struct explaining *e, enum er_code 
     er_reply_json(&call->reply, 200, w);
     er_jw_object(w);
     er_jw_member_uint(w, "revision", e->revision);
-    er_event_write_error(w, code, err);
+    er_jw_member_error(w, code, err);
     er_event_write_text(w, "type", code == ER_OK ? er_explainer_type(e->explainer) : (struct er_str){ NULL, 0 });
     er_jw_key(w, ER_STR("totals"));
     er_jw_object(w);

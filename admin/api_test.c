@@ -103,7 +103,7 @@ static enum er_code test_event(struct er_call *call, struct testing *testing, st
     }
     er_jw_object(w);
     er_jw_member_uint(w, "event", testing->index);
-    er_event_write_error(w, code, err);
+    er_jw_member_error(w, code, err);
     if (code == ER_OK) {
         code = er_explainer_run(testing->explainer, call->rules[0], &explanation, err);
         if (code != ER_OK) {

@@ -7,7 +7,7 @@
 #include "admin/ctl_output.h"
 #include "admin/ctl_rule_file.h"
 
-/* ---- Names and errors */
+/* ---- Names */
 
 void er_ctl_event_write_name(struct er_json_writer *w, const struct er_ctl_event *event)
 {
@@ -17,25 +17,6 @@ void er_ctl_event_write_name(struct er_json_writer *w, const struct er_ctl_event
     } else {
         er_jw_uint(w, event->line);
     }
-}
-
-void er_ctl_event_write_error(struct er_json_writer *w, const struct er_err *err)
-{
-    er_jw_key(w, ER_STR("error"));
-    if (err->code == ER_OK) {
-        er_jw_null(w);
-        return;
-    }
-    er_jw_object(w);
-    er_jw_member_string(w, "code", er_str_of(er_code_name(err->code)));
-    er_jw_key(w, ER_STR("offset"));
-    if (err->offset == ER_NO_OFFSET) {
-        er_jw_null(w);
-    } else {
-        er_jw_uint(w, err->offset);
-    }
-    er_jw_member_string(w, "detail", er_str_of(err->text));
-    er_jw_end(w);
 }
 
 /* ---- Reading */

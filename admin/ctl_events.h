@@ -35,8 +35,7 @@ bool er_ctl_events_each(const struct er_ctl_args *args, const struct er_record *
 /* The lines of one file alone. */
 bool er_ctl_events_lines(const char *file_name, const struct er_record *envelope, er_ctl_event_cb *cb, void *ctx);
 
-/* The member "event": its name, and "error": {code, offset, detail}, or null for ER_OK. */
+/* The member "event": its name. */
 void er_ctl_event_write_name(struct er_json_writer *w, const struct er_ctl_event *event);
-void er_ctl_event_write_error(struct er_json_writer *w, const struct er_err *err);
 
 #endif

@@ -138,7 +138,7 @@ static bool add_json(struct explain *explain, const struct er_ctl_event *event, 
     er_jw_init(&w, &explain->out);
     er_jw_object(&w);
     er_ctl_event_write_name(&w, event);
-    er_ctl_event_write_error(&w, err);
+    er_jw_member_error(&w, err->code, err);
     if (err->code == ER_OK) {
         type = er_explainer_type(explain->explainer);
         er_jw_key(&w, ER_STR("type"));

@@ -45,7 +45,7 @@ static bool print_event(struct tester *tester, const struct er_ctl_event *event,
     er_ctl_event_write_name(&w, event);
     write_ids(&w, "matched", matched, n_matched);
     write_ids(&w, "undecided", undecided, n_undecided);
-    er_ctl_event_write_error(&w, err);
+    er_jw_member_error(&w, err->code, err);
     er_jw_end(&w);
     er_buf_addc(&tester->line, '\n');
     return !tester->line.failed && fwrite(tester->line.p, 1, tester->line.n, stdout) == tester->line.n;

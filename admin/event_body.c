@@ -256,22 +256,3 @@ void er_event_write_text(struct er_json_writer *w, const char *key, struct er_st
         er_jw_string(w, text);
     }
 }
-
-void er_event_write_error(struct er_json_writer *w, enum er_code code, const struct er_err *err)
-{
-    er_jw_key(w, ER_STR("error"));
-    if (code == ER_OK) {
-        er_jw_null(w);
-        return;
-    }
-    er_jw_object(w);
-    er_jw_member_string(w, "code", er_str_of(er_code_name(code)));
-    er_jw_key(w, ER_STR("offset"));
-    if (err->offset == ER_NO_OFFSET) {
-        er_jw_null(w);
-    } else {
-        er_jw_uint(w, err->offset);
-    }
-    er_jw_member_string(w, "detail", er_str_of(err->text));
-    er_jw_end(w);
-}

@@ -28,8 +28,6 @@ size_t er_event_body_limit(struct er_call *call, size_t fallback, size_t max);
 /* Ends the call with its problems, if there are any: 422. */
 bool er_event_body_refused(struct er_call *call) ER_MUST_CHECK;
 
-/* "error": {code, offset, detail}, or null for ER_OK. */
-void er_event_write_error(struct er_json_writer *w, enum er_code code, const struct er_err *err);
 /* A string, or null when p is NULL. */
 void er_event_write_text(struct er_json_writer *w, const char *key, struct er_str text);
 

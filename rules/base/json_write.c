@@ -253,3 +253,22 @@ void er_jw_member_time(struct er_json_writer *w, const char *key, int64_t unix_m
     er_buf_printf(w->buf, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
                   tm.tm_min, tm.tm_sec, (int)ms);
 }
+
+void er_jw_member_error(struct er_json_writer *w, enum er_code code, const struct er_err *err)
+{
+    er_jw_key(w, ER_STR("error"));
+    if (code == ER_OK) {
+        er_jw_null(w);
+        return;
+    }
+    er_jw_object(w);
+    er_jw_member_string(w, "code", er_str_of(er_code_name(code)));
+    er_jw_key(w, ER_STR("offset"));
+    if (err->offset == ER_NO_OFFSET) {
+        er_jw_null(w);
+    } else {
+        er_jw_uint(w, err->offset);
+    }
+    er_jw_member_string(w, "detail", er_str_of(err->text));
+    er_jw_end(w);
+}

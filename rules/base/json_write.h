@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include "rules/base/buf.h"
+#include "rules/base/err.h"
 #include "rules/base/json.h"
 
 /* Initialise with er_jw_init; borrows the buffer. No release needed. */
@@ -42,5 +43,8 @@ void er_jw_member_bool(struct er_json_writer *w, const char *key, bool b);
 /* Key, then an RFC 3339 UTC time with milliseconds as a string: "2026-11-21T09:05:40.123Z". unix_ms may be any value from year
  * 0 to 9999; outside it is null. */
 void er_jw_member_time(struct er_json_writer *w, const char *key, int64_t unix_ms);
+
+/* Key "error", then {code, offset, detail}, offset null where there is none; null for ER_OK. */
+void er_jw_member_error(struct er_json_writer *w, enum er_code code, const struct er_err *err);
 
 #endif
