@@ -128,8 +128,6 @@ static void check_delivery(struct er_loader *loader)
                         "router.instance: \"%.60s\" is not legal; %s", config->instance, fault);
     if (config->delivery != ER_DELIVERY_EXACTLY_ONCE)
         return;
-    er_loader_error(loader, origin_of(loader, "router", "delivery"), ER_E_CONFIG_VALUE,
-                    "router.delivery = exactly-once comes in a later version; use at-least-once");
     if (config->instance[0] == '\0')
         er_loader_error(loader, origin_of(loader, "router", "delivery"), ER_E_CONFIG_VALUE,
                         "router.delivery = exactly-once needs router.instance, a name that stays the same over restarts; set it");

@@ -20,6 +20,8 @@ struct er_counters {
 #undef ER_GAUGE
     struct er_histogram latency; /* from poll until the last report of the event; events with at least one copy */
     struct er_histogram batch;   /* matching and queueing of one batch */
+    struct er_histogram commit;  /* of one transaction, once its copies are reported */
+    struct er_histogram renewal; /* of a transactional producer */
 };
 
 /* Only one thread writes, so a plain load and store is enough and costs no locked instruction. */

@@ -7,58 +7,65 @@
 #include "router/kafka_check.h"
 
 enum { FOR_CONSUMER = 1, FOR_PRODUCER = 2, FOR_ADMIN = 4, FOR_ALL = 7 };
+enum { AT_LEAST_ONCE = 1, EXACTLY_ONCE = 2, BOTH = 3 };
+#define TEXT_OF(number) #number
+#define MS(number) TEXT_OF(number)
 
 struct setting {
     const char *name;
     const char *value;
     unsigned clients;
     int from; /* first librdkafka that knows it; 0 = all supported ones */
+    unsigned modes; /* of delivery; 0 = all */
 };
 
 /* What the user may override. */
 static const struct setting defaults[] = {
-    { "bootstrap.servers", "localhost:9092", FOR_ALL, 0 },
-    { "socket.nagle.disable", "true", FOR_ALL, 0 },
-    { "socket.keepalive.enable", "true", FOR_ALL, 0 },
+    { "bootstrap.servers", "localhost:9092", FOR_ALL, 0, 0 },
+    { "socket.nagle.disable", "true", FOR_ALL, 0, 0 },
+    { "socket.keepalive.enable", "true", FOR_ALL, 0, 0 },
     /* a broker that comes back is found within a second instead of ten */
-    { "reconnect.backoff.max.ms", "1000", FOR_ALL, 0 },
-    { "enable.metrics.push", "false", FOR_ALL, 0x02050000 },
+    { "reconnect.backoff.max.ms", "1000", FOR_ALL, 0, 0 },
+    { "enable.metrics.push", "false", FOR_ALL, 0x02050000, 0 },
     /* with rebootstrap and one broker a lost connection can hang calls for ever */
-    { "metadata.recovery.strategy", "none", FOR_ALL, 0x020a0000 },
-    { "auto.commit.interval.ms", "1000", FOR_CONSUMER, 0 },
-    { "topic.metadata.refresh.interval.ms", "60000", FOR_CONSUMER, 0 },
+    { "metadata.recovery.strategy", "none", FOR_ALL, 0x020a0000, 0 },
+    { "auto.commit.interval.ms", "1000", FOR_CONSUMER, 0, 0 },
+    { "topic.metadata.refresh.interval.ms", "60000", FOR_CONSUMER, 0, 0 },
     /* the default of 100,000 stalls fetching for seconds on 2.0.2; bytes bound the memory */
-    { "queued.min.messages", "1000000", FOR_CONSUMER, 0 },
-    { "queued.max.messages.kbytes", "32768", FOR_CONSUMER, 0 },
-    { "fetch.queue.backoff.ms", "5", FOR_CONSUMER, 0x02020000 },
-    { "fetch.error.backoff.ms", "100", FOR_CONSUMER, 0 },
+    { "queued.min.messages", "1000000", FOR_CONSUMER, 0, 0 },
+    { "queued.max.messages.kbytes", "32768", FOR_CONSUMER, 0, 0 },
+    { "fetch.queue.backoff.ms", "5", FOR_CONSUMER, 0x02020000, 0 },
+    { "fetch.error.backoff.ms", "100", FOR_CONSUMER, 0, 0 },
     /* only while there is more to read; then the worker hurries the producer (er_worker_limits.hurry_ns) */
-    { "linger.ms", "100", FOR_PRODUCER, 0 },
-    { "batch.size", "1000000", FOR_PRODUCER, 0 },
-    { "batch.num.messages", "10000", FOR_PRODUCER, 0 },
-    { "compression.codec", "lz4", FOR_PRODUCER, 0 },
-    { "queue.buffering.max.messages", "1000000", FOR_PRODUCER, 0 },
-    { "queue.buffering.max.kbytes", "262144", FOR_PRODUCER, 0 },
-    { "topic.metadata.propagation.max.ms", "5000", FOR_ALL, 0 },
-    { "socket.timeout.ms", "10000", FOR_ADMIN, 0 },
+    { "linger.ms", "100", FOR_PRODUCER, 0, 0 },
+    { "batch.size", "1000000", FOR_PRODUCER, 0, 0 },
+    { "batch.num.messages", "10000", FOR_PRODUCER, 0, 0 },
+    { "compression.codec", "lz4", FOR_PRODUCER, 0, 0 },
+    { "queue.buffering.max.messages", "1000000", FOR_PRODUCER, 0, 0 },
+    { "queue.buffering.max.kbytes", "262144", FOR_PRODUCER, 0, 0 },
+    { "topic.metadata.propagation.max.ms", "5000", FOR_ALL, 0, 0 },
+    { "socket.timeout.ms", "10000", FOR_ADMIN, 0, 0 },
 };
 
 /* What the router owns: set after the user's properties, which may not name them (see refused[] in kafka_check.c). */
 static const struct setting owned[] = {
-    { "allow.auto.create.topics", "false", FOR_ALL, 0 },
-    { "enable.auto.commit", "true", FOR_CONSUMER, 0 },
-    { "enable.auto.offset.store", "false", FOR_CONSUMER, 0 },
+    { "allow.auto.create.topics", "false", FOR_ALL, 0, 0 },
+    { "enable.auto.commit", "true", FOR_CONSUMER, 0, AT_LEAST_ONCE },
+    { "enable.auto.commit", "false", FOR_CONSUMER, 0, EXACTLY_ONCE },
+    { "enable.auto.offset.store", "false", FOR_CONSUMER, 0, 0 },
     /* also with source.start = latest, see router/kafka_start.h */
-    { "auto.offset.reset", "earliest", FOR_CONSUMER, 0 },
-    { "enable.partition.eof", "false", FOR_CONSUMER, 0 },
-    { "isolation.level", "read_committed", FOR_CONSUMER, 0 },
-    { "enable.idempotence", "true", FOR_PRODUCER, 0 },
-    { "acks", "all", FOR_PRODUCER, 0 },
-    /* a copy does not expire: it is delivered, or refused by the broker */
-    { "message.timeout.ms", "0", FOR_PRODUCER, 0 },
-    { "delivery.report.only.error", "false", FOR_PRODUCER, 0 },
+    { "auto.offset.reset", "earliest", FOR_CONSUMER, 0, 0 },
+    { "enable.partition.eof", "false", FOR_CONSUMER, 0, 0 },
+    { "isolation.level", "read_committed", FOR_CONSUMER, 0, 0 },
+    { "enable.idempotence", "true", FOR_PRODUCER, 0, 0 },
+    { "acks", "all", FOR_PRODUCER, 0, 0 },
+    /* a copy does not expire: it is delivered, or refused by the broker; in a transaction it is tried again in the next one */
+    { "message.timeout.ms", "0", FOR_PRODUCER, 0, AT_LEAST_ONCE },
+    { "message.timeout.ms", MS(ER_KAFKA_MESSAGE_MS), FOR_PRODUCER, 0, EXACTLY_ONCE },
+    { "transaction.timeout.ms", MS(ER_KAFKA_TRANSACTION_MS), FOR_PRODUCER, 0, EXACTLY_ONCE },
+    { "delivery.report.only.error", "false", FOR_PRODUCER, 0, 0 },
     /* otherwise librdkafka itself chooses the partition of keyless copies */
-    { "sticky.partitioning.linger.ms", "0", FOR_PRODUCER, 0 },
+    { "sticky.partitioning.linger.ms", "0", FOR_PRODUCER, 0, 0 },
 };
 
 static unsigned client_bit(enum er_kafka_client client)
@@ -75,12 +82,23 @@ static enum er_code set(rd_kafka_conf_t *conf, const char *name, const char *val
     return er_err_set(err, ER_E_CONFIG_VALUE, "kafka.%s: %s", name, er_property_is_secret(name) ? "bad value" : text);
 }
 
-static enum er_code set_table(rd_kafka_conf_t *conf, const struct setting *rows, size_t n, unsigned clients, struct er_err *err)
+static unsigned mode_bit(enum er_delivery delivery)
+{
+    return delivery == ER_DELIVERY_EXACTLY_ONCE ? EXACTLY_ONCE : AT_LEAST_ONCE;
+}
+
+struct which {
+    unsigned clients, mode;
+};
+
+static enum er_code set_table(rd_kafka_conf_t *conf, const struct setting *rows, size_t n, struct which which, struct er_err *err)
 {
     enum er_code code = ER_OK;
 
     for (size_t i = 0; i < n && code == ER_OK; i++) {
-        if ((rows[i].clients & clients) != 0 && rd_kafka_version() >= rows[i].from)
+        bool mode = rows[i].modes == 0 || (rows[i].modes & which.mode) != 0;
+
+        if (mode && (rows[i].clients & which.clients) != 0 && rd_kafka_version() >= rows[i].from)
             code = set(conf, rows[i].name, rows[i].value, err);
     }
     return code;
@@ -158,11 +176,16 @@ static enum er_code set_identity(rd_kafka_conf_t *conf, const struct er_config *
     enum er_code code = ER_OK;
     char instance[320];
     char name[400];
+    char id[600];
 
     instance_name(config, worker, instance, sizeof instance);
     snprintf(name, sizeof name, "eventrouter-%s", instance);
     if (!user_sets(&config->kafka, "client.id") && !user_sets(own, "client.id"))
         code = set(conf, "client.id", name, err);
+    if (code == ER_OK && client == ER_KAFKA_PRODUCER && config->delivery == ER_DELIVERY_EXACTLY_ONCE) {
+        snprintf(id, sizeof id, "eventrouter.%s.%s.%u", config->group, config->instance, worker);
+        return set(conf, "transactional.id", id, err);
+    }
     if (code != ER_OK || client != ER_KAFKA_CONSUMER)
         return code;
     code = set(conf, "group.id", config->group, err);
@@ -223,10 +246,10 @@ enum er_code er_kafka_conf_new(const struct er_config *config, enum er_kafka_cli
                                struct er_kafka_handle *handle, rd_kafka_conf_t **out, struct er_err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    unsigned clients = client_bit(client);
+    struct which which = { client_bit(client), mode_bit(config->delivery) };
     enum er_code code;
 
-    code = set_table(conf, defaults, sizeof defaults / sizeof *defaults, clients, err);
+    code = set_table(conf, defaults, sizeof defaults / sizeof *defaults, which, err);
     if (code == ER_OK)
         code = set_message_bytes(conf, config, err);
     if (code == ER_OK && client == ER_KAFKA_CONSUMER)
@@ -235,7 +258,7 @@ enum er_code er_kafka_conf_new(const struct er_config *config, enum er_kafka_cli
     if (code == ER_OK)
         code = set_user(conf, config, client, err);
     if (code == ER_OK)
-        code = set_table(conf, owned, sizeof owned / sizeof *owned, clients, err);
+        code = set_table(conf, owned, sizeof owned / sizeof *owned, which, err);
     if (code == ER_OK)
         code = set_identity(conf, config, client, worker, err);
     if (code != ER_OK) {
@@ -254,8 +277,6 @@ bool er_kafka_conf_value(const rd_kafka_conf_t *conf, const char *name, char *va
 
     return rd_kafka_conf_get(conf, name, value, &need) == RD_KAFKA_CONF_OK;
 }
-
-enum { AT_LEAST_ONCE = 1, EXACTLY_ONCE = 2, BOTH = 3 };
 
 /* Known defects of librdkafka: from (inclusive) to (exclusive). Only those that the router cannot work around. */
 static const struct defect {
@@ -278,7 +299,7 @@ static const struct defect {
 
 void er_kafka_each_defect(int version, enum er_delivery delivery, er_kafka_defect_cb *warn, void *ctx)
 {
-    unsigned mode = delivery == ER_DELIVERY_EXACTLY_ONCE ? EXACTLY_ONCE : AT_LEAST_ONCE;
+    unsigned mode = mode_bit(delivery);
 
     for (size_t i = 0; i < sizeof defect_table / sizeof *defect_table; i++) {
         if (version >= defect_table[i].from && version < defect_table[i].to && (defect_table[i].modes & mode) != 0)

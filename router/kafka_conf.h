@@ -12,6 +12,11 @@
 #include "router/config.h"
 #include "router/log.h"
 
+/* Exactly-once: message.timeout < transaction.timeout < max.poll.interval, so that a copy fails before its transaction, and that before
+ * the group gives the partitions to another. */
+#define ER_KAFKA_MESSAGE_MS 30000
+#define ER_KAFKA_TRANSACTION_MS 60000
+
 enum er_kafka_client { ER_KAFKA_CONSUMER, ER_KAFKA_PRODUCER, ER_KAFKA_ADMIN };
 
 /* cooperative rebalancing has loss and hang bugs before 2.10.0 (#4059, #4783, #4527 of librdkafka) */

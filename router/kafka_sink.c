@@ -8,6 +8,7 @@
 #include "router/partition.h"
 
 enum {
+    RENEW_MS = 100,        /* for the reports of what is given up */
     LOOK_MS = 50,          /* longest wait for metadata before a topic that said no is tried again */
     DEAD_TOPICS_MIN = 100, /* closed topics, and a tenth of the open ones, before the producer is replaced */
 };
@@ -31,6 +32,8 @@ struct er_kafka_sink {
     size_t n_topics;
     size_t dead_topics;
     size_t outstanding; /* accepted and not reported */
+    bool transactional; /* exactly-once */
+    bool uncertain;     /* a failed record may have been written, or may be yet */
     bool fatal;         /* a report said so */
     bool replace;       /* as soon as nothing is outstanding */
     atomic_ullong replaced;
@@ -127,6 +130,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
     report->result = result_of(message->err);
     report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
     sink->fatal |= message->err == RD_KAFKA_RESP_ERR__FATAL;
+    sink->uncertain |= message->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
+                       rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
     if (report->result == ER_SINK_MISSING || report->result == ER_SINK_REFUSED)
         note_doubtful(sink, rd_kafka_topic_name(message->rkt));
     /* it was sent once already: perhaps it was written */
@@ -151,7 +156,7 @@ static bool reserve_report(struct er_kafka_sink *sink)
     return true;
 }
 
-static enum er_code open_producer(struct er_kafka_sink *sink, struct er_err *err)
+static enum er_code open_producer(struct er_kafka_sink *sink, er_kafka_prepare_cb *prepare, void *arg, struct er_err *err)
 {
     rd_kafka_conf_t *conf = NULL;
     enum er_code code = er_kafka_conf_new(sink->config, ER_KAFKA_PRODUCER, sink->handle.worker, &sink->handle, &conf, err);
@@ -161,6 +166,8 @@ static enum er_code open_producer(struct er_kafka_sink *sink, struct er_err *err
         return code;
     /* Callbacks instead of events: rd_kafka_flush then takes the reports itself and returns as soon as nothing is outstanding. */
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    if (prepare != NULL)
+        prepare(arg, conf);
     sink->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (sink->rk == NULL) {
         rd_kafka_conf_destroy(conf);
@@ -174,17 +181,19 @@ static enum er_code open_producer(struct er_kafka_sink *sink, struct er_err *err
     return ER_OK;
 }
 
-static void replace(struct er_kafka_sink *sink)
+static bool replace(struct er_kafka_sink *sink, er_kafka_prepare_cb *prepare, void *arg)
 {
+    bool first = sink->rk == NULL;
     struct er_err err;
 
     close_producer(sink);
-    if (open_producer(sink, &err) != ER_OK) {
+    if (open_producer(sink, prepare, arg, &err) != ER_OK) {
         er_log_write(sink->log, ER_LOG_ERROR, ER_LM("producer cannot be made, trying again"), ER_LFI("worker", sink->handle.worker),
                      ER_LF("error", err.text));
-        return;
+        return false;
     }
-    atomic_fetch_add(&sink->replaced, 1);
+    atomic_fetch_add(&sink->replaced, first && sink->transactional ? 0 : 1);
+    return true;
 }
 
 static void note_fatal(struct er_kafka_sink *sink)
@@ -303,7 +312,7 @@ static enum er_sink_result enqueue(struct er_kafka_sink *sink, struct er_sink_to
     *text = rd_kafka_err2str(rd_kafka_error_code(error));
     if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_error_is_fatal(error)) {
         note_fatal(sink);
-        result = ER_SINK_FULL;
+        result = sink->transactional ? ER_SINK_RETRY : ER_SINK_FULL;
     }
     rd_kafka_error_destroy(error);
     return result;
@@ -324,9 +333,9 @@ static enum er_sink_result produce(void *ctx, struct er_sink_topic *topic, const
 {
     struct er_kafka_sink *sink = ctx;
 
-    if (sink->replace && sink->outstanding == 0)
-        replace(sink);
-    if (sink->replace || sink->rk == NULL)
+    if (sink->replace && sink->outstanding == 0 && !sink->transactional)
+        (void)replace(sink, NULL, NULL);
+    if ((sink->replace && !sink->transactional) || sink->rk == NULL)
         return ER_SINK_FULL;
     if (topic->rkt == NULL)
         attach(sink, topic);
@@ -423,7 +432,8 @@ enum er_code er_kafka_sink_new(const struct er_config *config, struct er_log *lo
     sink->handle.name = "producer";
     sink->handle.worker = worker;
     sink->handle.owner = sink;
-    code = open_producer(sink, err);
+    sink->transactional = config->delivery == ER_DELIVERY_EXACTLY_ONCE;
+    code = sink->transactional ? ER_OK : open_producer(sink, NULL, NULL, err);
     if (code != ER_OK) {
         free(sink);
         return code;
@@ -447,4 +457,30 @@ void er_kafka_sink_free(struct er_kafka_sink *sink)
 uint64_t er_kafka_sink_replaced(const struct er_kafka_sink *sink)
 {
     return atomic_load(&sink->replaced);
+}
+
+bool er_kafka_sink_renew(struct er_kafka_sink *sink, er_kafka_prepare_cb *prepare, void *arg)
+{
+    purge(sink);
+    if (sink->outstanding > 0)
+        (void)rd_kafka_flush(sink->rk, RENEW_MS);
+    return sink->outstanding == 0 && replace(sink, prepare, arg);
+}
+
+bool er_kafka_sink_wants_renewal(const struct er_kafka_sink *sink)
+{
+    return sink->rk == NULL || sink->replace;
+}
+
+rd_kafka_t *er_kafka_sink_producer(const struct er_kafka_sink *sink)
+{
+    return sink->rk;
+}
+
+bool er_kafka_sink_uncertain(struct er_kafka_sink *sink)
+{
+    bool uncertain = sink->uncertain;
+
+    sink->uncertain = false;
+    return uncertain;
 }

@@ -538,7 +538,7 @@ static size_t poll_records(void *ctx, struct er_source_record *records, size_t m
     size_t n = 0;
 
     *event = (struct er_source_event){ ER_REBALANCE_NONE, NULL, 0 };
-    if (er_clock_ms() - source->stored_ms >= STORE_MS)
+    if (source->config->delivery == ER_DELIVERY_AT_LEAST_ONCE && er_clock_ms() - source->stored_ms >= STORE_MS)
         store_all(source);
     serve_group(source, max == 0 ? to_ms(wait_ns) : 0);
     if (source->starting)
@@ -550,8 +550,8 @@ static size_t poll_records(void *ctx, struct er_source_record *records, size_t m
     return n;
 }
 
-static rd_kafka_topic_partition_list_t *offset_list(struct er_kafka_source *source, const struct er_source_offset *offsets,
-                                                    size_t n)
+rd_kafka_topic_partition_list_t *er_kafka_source_offsets(struct er_kafka_source *source, const struct er_source_offset *offsets,
+                                                         size_t n)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
 
@@ -574,7 +574,7 @@ static enum er_code commit_result(rd_kafka_event_t *event)
 static enum er_code commit(void *ctx, const struct er_source_offset *offsets, size_t n, int64_t wait_ns)
 {
     struct er_kafka_source *source = ctx;
-    rd_kafka_topic_partition_list_t *list = offset_list(source, offsets, n);
+    rd_kafka_topic_partition_list_t *list = er_kafka_source_offsets(source, offsets, n);
     /* a queue of its own, so that a late answer to an earlier call cannot be taken for this one's */
     rd_kafka_queue_t *queue = rd_kafka_queue_new(source->rk);
     enum er_code code = ER_OK;
@@ -598,6 +598,29 @@ static enum er_code commit(void *ctx, const struct er_source_offset *offsets, si
     rd_kafka_queue_destroy(queue);
     rd_kafka_topic_partition_list_destroy(list);
     return code;
+}
+
+rd_kafka_consumer_group_metadata_t *er_kafka_source_group(struct er_kafka_source *source)
+{
+    return rd_kafka_consumer_group_metadata(source->rk);
+}
+
+static enum er_code committed(void *ctx, struct er_source_offset *offsets, size_t n, int64_t wait_ns)
+{
+    struct er_kafka_source *source = ctx;
+    rd_kafka_topic_partition_list_t *list = er_kafka_source_offsets(source, offsets, n);
+    rd_kafka_resp_err_t error = rd_kafka_committed(source->rk, list, to_ms(wait_ns));
+
+    for (int i = 0; i < list->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        error = list->elems[i].err;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        er_log_write(source->log, ER_LOG_INFO, ER_LM("committed offsets are not known yet, retrying"),
+                     ER_LFI("worker", source->handle.worker), ER_LF("error", rd_kafka_err2str(error)));
+    /* every partition has a slot, so the list is as long as the question */
+    for (size_t i = 0; i < n && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        offsets[i].next = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR ? ER_OK : ER_E_KAFKA;
 }
 
 static void record_again(void *ctx, void *owner, struct er_record *out)
@@ -626,6 +649,7 @@ static const struct er_source_ops kafka_source_ops = {
     .rebalance_done = rebalance_done,
     .store = store,
     .commit = commit,
+    .committed = committed,
     .record = record_again,
     .release = release,
 };

@@ -10,6 +10,7 @@
 #ifndef ER_ROUTER_KAFKA_SOURCE_H
 #define ER_ROUTER_KAFKA_SOURCE_H
 
+#include <librdkafka/rdkafka.h>
 #include "router/config.h"
 #include "router/log.h"
 #include "router/source.h"
@@ -31,6 +32,11 @@ void er_kafka_source_close(struct er_kafka_source *source, uint64_t deadline_ms)
 void er_kafka_source_free(struct er_kafka_source *source);
 
 struct er_source er_kafka_source_seam(struct er_kafka_source *source);
+
+/* Worker's thread, for transactions. The list returns owned, as does the group (NULL: not known now). */
+rd_kafka_topic_partition_list_t *er_kafka_source_offsets(struct er_kafka_source *source, const struct er_source_offset *offsets,
+                                                         size_t n);
+rd_kafka_consumer_group_metadata_t *er_kafka_source_group(struct er_kafka_source *source);
 
 /* Any thread. */
 struct er_kafka_source_state {

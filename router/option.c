@@ -23,7 +23,9 @@ static const struct er_option options[] = {
       "member." },
     { "router", "delivery", ER_OPTION_WORD, "at-least-once", 0, 0, AT(delivery), "at-least-once exactly-once",
 
-      "Never lost, or also never doubled; exactly-once comes in a later version." },
+      "Never lost, or also never doubled: then all copies of an event and its offset are committed together." },
+    { "router", "guard", ER_OPTION_WORD_BOOL, "on", 0, 0, AT(guard_off), "on off",
+      "With exactly-once, take a new producer after a transaction that a late request may still spoil; off is for tests only." },
     { "router", "workers", ER_OPTION_UNSIGNED, "0", 0, 256, AT(workers), NULL,
       "Worker threads, each with a consumer and a producer; 0 chooses by the number of processors." },
     { "router", "shutdown_timeout", ER_OPTION_TIME_MS, "10s", 100 * NS_PER_MS, 3600 * NS_PER_S, AT(shutdown_timeout_ms), NULL,

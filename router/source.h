@@ -65,6 +65,10 @@ struct er_source_ops {
     /* Commits now and waits for the answer, at most wait_ns. An error is final for this call; the caller may repeat it. */
     enum er_code (*commit)(void *ctx, const struct er_source_offset *offsets, size_t n, int64_t wait_ns);
 
+    /* Reads what the group has committed, no transaction pending: offsets[i].index is given, next is the answer (-1: nothing yet). Waits
+     * at most wait_ns. An error (not known now): repeat it. Exactly-once only, else NULL. */
+    enum er_code (*committed)(void *ctx, struct er_source_offset *offsets, size_t n, int64_t wait_ns);
+
     /* Reads the record of owner again (retry, dead letter). out->headers is valid until the next call of record. */
     void (*record)(void *ctx, void *owner, struct er_record *out);
 

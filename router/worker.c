@@ -29,6 +29,10 @@ struct er_worker_limits er_worker_default_limits(void)
         .probe_max_ns = 30 * ER_S_NS,
         .retry_min_ns = 100 * ER_MS_NS,
         .retry_max_ns = 10 * ER_S_NS,
+        .txn_events = 5000,
+        .txn_bytes = (size_t)32 << 20,
+        .txn_ns = 100 * ER_MS_NS,
+        .txn_slice_ns = 1 * ER_S_NS,
     };
 }
 
@@ -47,6 +51,10 @@ static bool worker_init(struct er_worker *w, const struct er_worker_options *opt
     bool unmatched = options->unmatched_topic != NULL && options->unmatched_topic[0] != '\0';
 
     w->o = *options;
+    w->tally = options->counters;
+    if (options->txn.ops != NULL && !er_worker_txn_init(w)) {
+        return false;
+    }
     w->sweep_at = er_clock_now(&options->clock) + SWEEP_NS;
     er_destinations_init(&w->destinations, options->sink);
     w->batch = calloc(options->limits.batch, sizeof *w->batch);
@@ -67,6 +75,7 @@ static void worker_release(struct er_worker *w)
     er_dead_letter_scratch_free(&w->dead_letter);
     free(w->windows);
     free(w->offsets);
+    free(w->txn.offsets);
     free(w->batch);
     free(w);
 }
@@ -115,7 +124,7 @@ void er_worker_free(struct er_worker *w)
     worker_release(w);
 }
 
-static void account(struct er_worker *w, const struct er_slot *slot)
+void er_worker_account(struct er_worker *w, const struct er_slot *slot)
 {
     struct er_counters *n = w->o.counters;
 
@@ -139,7 +148,7 @@ static void acknowledge(struct er_worker *w)
             continue;
         }
         while ((slot = er_window_finished(window)) != NULL) {
-            account(w, slot);
+            er_worker_account(w, slot);
             er_window_pop(window);
         }
         if (window->dirty) {
@@ -183,6 +192,12 @@ static bool time_to_commit(const struct er_worker *w)
 
 static void serve_stop(struct er_worker *w)
 {
+    if (w->txn.on) {
+        bool done = w->event.kind == ER_REBALANCE_NONE && er_worker_txn_settled(w, time_to_commit(w) && w->events > 0);
+
+        w->state = done || w->now >= w->stop_deadline ? ER_WORKER_STOPPED : w->state;
+        return;
+    }
     if (w->event.kind == ER_REBALANCE_REVOKED && time_to_commit(w) && w->event_deadline > w->now) {
         w->event_deadline = w->now; /* no time left to wait for more: what is acknowledged is committed now */
         er_worker_serve_rebalance(w);
@@ -207,6 +222,9 @@ static void poll_source(struct er_worker *w, bool progress)
 
     if (w->state != ER_WORKER_RUNNING && wait > w->o.limits.busy_wait_ns) {
         wait = w->o.limits.busy_wait_ns;
+    }
+    if (w->txn.on) {
+        wait = er_worker_txn_wait(w, wait);
     }
     if (reading) {
         w->batch_at = w->batch_n = 0;
@@ -245,7 +263,7 @@ static int64_t next_gap(const struct er_worker *w)
  * HURRY_GAPS * hurry_gap_ns at most. */
 static void hurry_when_dry(struct er_worker *w)
 {
-    bool wanted = w->o.limits.hurry_ns > 0 && w->state == ER_WORKER_RUNNING && w->event.kind == ER_REBALANCE_NONE;
+    bool wanted = w->o.limits.hurry_ns > 0 && !w->txn.on && w->state == ER_WORKER_RUNNING && w->event.kind == ER_REBALANCE_NONE;
     bool settled;
 
     w->unsettled = w->unsettled && w->pool.taken > 0;
@@ -262,7 +280,7 @@ static void hurry_when_dry(struct er_worker *w)
 static void serve_timers(struct er_worker *w)
 {
     er_worker_sweep_detached(w);
-    if (w->now >= w->sweep_at) {
+    if (w->now >= w->sweep_at && w->txn.n_refusals == 0) {
         er_destinations_sweep(&w->destinations);
         w->sweep_at = w->now + SWEEP_NS;
     }
@@ -279,7 +297,11 @@ enum er_worker_state er_worker_step(struct er_worker *w)
     w->sink_full = false;
     progress = er_worker_take_reports(w);
     er_worker_pump(w);
-    acknowledge(w);
+    if (w->txn.on) {
+        er_worker_txn_step(w);
+    } else {
+        acknowledge(w);
+    }
     serve_timers(w);
     er_worker_serve_rebalance(w);
     if (w->state == ER_WORKER_STOPPING) {

@@ -4,6 +4,7 @@
  *
  * A worker has no thread, no lock and no clock of its own: its owner calls er_worker_step in a loop. All functions on the same
  * thread. At-least-once: an event is acknowledged (its offset stored) once each of its copies is delivered or dead-lettered.
+ * Exactly-once (with transactions): copies and offsets of some events are committed together; after an abort they are routed again.
  */
 #ifndef ER_ROUTER_WORKER_H
 #define ER_ROUTER_WORKER_H
@@ -13,6 +14,7 @@
 #include "router/counters.h"
 #include "router/sink.h"
 #include "router/source.h"
+#include "router/transaction.h"
 #include "rules/engine/ruleset.h"
 
 struct er_worker;
@@ -53,12 +55,17 @@ struct er_worker_limits {
     int64_t probe_max_ns;
     int64_t retry_min_ns; /* before a copy is sent again; doubles up to */
     int64_t retry_max_ns;
+    size_t txn_events; /* a transaction ends with so many events, */
+    size_t txn_bytes;  /* so many bytes of them, */
+    int64_t txn_ns;    /* or so long after its first one */
+    int64_t txn_slice_ns; /* longest wait in one call about transactions */
 };
 struct er_worker_limits er_worker_default_limits(void);
 
 struct er_worker_options {
     struct er_source source;
     struct er_sink sink;
+    struct er_txn txn; /* without ops: at-least-once */
     struct er_clock clock;
     struct er_worker_hooks hooks;
     struct er_worker_limits limits;

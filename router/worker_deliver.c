@@ -84,6 +84,9 @@ void er_worker_slot_down(struct er_worker *w, struct er_window *window, uint64_t
     if (--slot->unreported > 0) {
         return;
     }
+    if (w->txn.on && !window->detached) {
+        return; /* kept until the transaction is committed */
+    }
     if (w->current.window == window && w->current.seq == seq) {
         w->current.window = NULL;
     }
@@ -110,7 +113,7 @@ static void give_back(struct er_worker *w, struct er_copy *copy)
 
 static void count_dead_letter(struct er_worker *w, const struct er_copy *copy)
 {
-    struct er_counters *n = w->o.counters;
+    struct er_counters *n = w->tally;
     _Atomic uint64_t *const by_stage[] = { &n->dead_letters_parse, &n->dead_letters_match, &n->dead_letters_produce };
 
     slot_of(copy)->dead_lettered = true;
@@ -125,10 +128,10 @@ static void count_dead_letter(struct er_worker *w, const struct er_copy *copy)
 
 static void delivered(struct er_worker *w, struct er_copy *copy)
 {
-    struct er_counters *n = w->o.counters;
+    struct er_counters *n = w->tally;
 
     if (copy->window->detached) {
-        er_count(&n->late_reports, 1);
+        er_count(&w->o.counters->late_reports, 1);
     } else {
         switch ((enum er_copy_kind)copy->kind) {
         case ER_COPY_SUBSCRIBER:
@@ -348,6 +351,26 @@ static void failed(struct er_worker *w, struct er_copy *copy, const struct verdi
     }
 }
 
+/* Nothing is mended inside a transaction: what the failure teaches is kept for when its events are routed again. */
+static void failed_in_transaction(struct er_worker *w, struct er_copy *copy, const struct verdict *v)
+{
+    struct er_lane *lane = copy->lane;
+    bool dead = copy->kind == ER_COPY_DEAD_LETTER;
+    bool gone = v->result == ER_SINK_MISSING || v->result == ER_SINK_REFUSED;
+
+    if (gone && !dead && (v->probe || lane->breaker == ER_BREAKER_CLOSED)) {
+        open_breaker(w, lane, code_of(v->result), v->text);
+    }
+    if (dead && v->result == ER_SINK_MISSING) {
+        w->o.hooks.ensure(w->o.hooks.ctx, lane->name);
+    }
+    er_worker_txn_blame(w, copy, v->result, v->text);
+    if (w->txn.hopeless) {
+        set_health(w, false, v->text);
+    }
+    give_back(w, copy);
+}
+
 /* Gives a copy (not held) to the sink. False: not now; it is unchanged. Otherwise it is sent, or was dealt with as failed. */
 static bool send(struct er_worker *w, struct er_copy *copy)
 {
@@ -371,6 +394,10 @@ static bool send(struct er_worker *w, struct er_copy *copy)
         lane->settling = false;
     }
     copy->attempts += !dead;
+    if (v.result != ER_SINK_OK && w->txn.on && (dead || v.result == ER_SINK_RETRY)) {
+        failed_in_transaction(w, copy, &v);
+        return true;
+    }
     if (v.result != ER_SINK_OK) {
         failed(w, copy, &v);
         return true;
@@ -384,10 +411,32 @@ static bool send(struct er_worker *w, struct er_copy *copy)
     return true;
 }
 
+/* True: the copy is a dead letter now, and dealt with. */
+static bool was_refused(struct er_worker *w, struct er_copy *copy)
+{
+    const struct er_refusal *refusal = er_worker_txn_refusal(w, copy);
+
+    if (refusal == NULL) {
+        return false;
+    }
+    if (copy->kind == ER_COPY_DEAD_LETTER) {
+        copy->cut = refusal->cut;
+        copy->retimed = refusal->retimed;
+        return false;
+    }
+    copy->attempts = refusal->attempts;
+    copy->first_failed_ms = refusal->first_failed_ms;
+    to_dead_letter(w, copy, refusal->code, refusal->text);
+    return true;
+}
+
 void er_worker_submit(struct er_worker *w, struct er_copy *copy)
 {
     struct er_lane *lane = copy->lane;
 
+    if (w->txn.n_refusals > 0 && was_refused(w, copy)) {
+        return;
+    }
     copy->order = lane->next_order++;
     if (is_diverted(lane, copy)) {
         to_dead_letter(w, copy, lane->code, lane->text);
@@ -430,6 +479,8 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
         }
         er_count(&w->o.counters->late_reports, 1);
         give_back(w, copy);
+    } else if (w->txn.on) {
+        failed_in_transaction(w, copy, &v);
     } else {
         failed(w, copy, &v);
     }
@@ -500,7 +551,7 @@ void er_worker_pump(struct er_worker *w)
     }
 }
 
-void er_worker_drop_waiting(struct er_worker *w, struct er_window *window)
+void er_worker_drop_waiting(struct er_worker *w, const struct er_window *window)
 {
     for (size_t i = 0; i < w->destinations.n_active; i++) {
         struct er_copy *copy = w->destinations.active[i]->waiting.first;
@@ -508,7 +559,7 @@ void er_worker_drop_waiting(struct er_worker *w, struct er_window *window)
         while (copy != NULL) {
             struct er_copy *next = copy->next;
 
-            if (copy->window == window) {
+            if (window == NULL || copy->window == window) {
                 unhold(w, copy);
                 give_back(w, copy);
             }

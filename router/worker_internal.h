@@ -1,5 +1,5 @@
 /* What the files of the worker share: worker.c (life and step), worker_route.c (event -> copies), worker_deliver.c (copies ->
- * reports), worker_rebalance.c (partitions come and go). */
+ * reports), worker_rebalance.c (partitions come and go), worker_txn.c (exactly-once). */
 #ifndef ER_ROUTER_WORKER_INTERNAL_H
 #define ER_ROUTER_WORKER_INTERNAL_H
 
@@ -18,6 +18,57 @@ struct er_current {
     unsigned hops;
     struct er_provenance_marks marks;
     bool marked; /* er_worker.headers fit the next copy of the event too */
+};
+
+/* A copy that was refused for itself: what becomes of it when its event is routed again. */
+struct er_refusal {
+    const struct er_window *window;
+    uint64_t seq;
+    const struct er_lane *lane;
+    const struct er_target *target;
+    enum er_code code;
+    const char *text; /* static */
+    uint32_t attempts;
+    int64_t first_failed_ms;
+    uint8_t kind;     /* of the copy */
+    uint8_t cut;      /* of a dead letter, for the next attempt, as is the next */
+    bool retimed;
+};
+#define ER_REFUSALS 256
+
+enum er_txn_state {
+    ER_TXN_RENEWING, /* also at the start */
+    ER_TXN_ASKING,   /* what became of the last transaction? */
+    ER_TXN_IDLE,
+    ER_TXN_OPEN,       /* events are routed into it */
+    ER_TXN_COMMITTING, /* first until all is reported */
+    ER_TXN_ABORTING,
+    ER_TXN_ROLLING_BACK /* until the sink has given everything back */
+};
+
+/* The present transaction: the slots [base, routed) of all windows. */
+struct er_worker_txn {
+    bool on; /* exactly-once */
+    enum er_txn_state state;
+    uint64_t revision; /* that decides all its events */
+    int64_t opened_at;
+    int64_t abort_at; /* aborting: not before all is reported, or then */
+    size_t events, bytes;
+    size_t unrouted; /* slots that are to be routed again */
+    size_t limit;    /* events; less than txn_events while a batch that aborts is being bisected */
+    bool end;        /* no more events: commit */
+    bool failed;     /* abort */
+    bool bisect;     /* a record is to blame, and it was not alone */
+    bool hopeless;   /* the dead-letter topic takes nothing */
+    bool back_off;   /* the reason may pass */
+    bool again;      /* the last call wants to be repeated */
+    unsigned aborts; /* of the same events */
+    int64_t retry_at, retry_ns;
+    struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
+    size_t n_offsets;                 /* 0: not made yet */
+    struct er_counters tally; /* of the transaction; added to the worker's when it is committed */
+    struct er_refusal refusals[ER_REFUSALS];
+    size_t n_refusals;
 };
 
 struct er_worker {
@@ -59,18 +110,23 @@ struct er_worker {
     int64_t sweep_at;
     bool sink_full; /* in this step */
     bool dead_letter_down;
+
+    struct er_counters *tally; /* for what only counts once it is final */
+    struct er_worker_txn txn;
 };
 
 /* worker_route.c: routes what is left of the batch as far as limits allow; true if it routed anything. */
 bool er_worker_route(struct er_worker *w);
 bool er_worker_window_full(const struct er_worker *w);
+bool er_worker_route_again(struct er_worker *w, struct er_window *window); /* its slot `routed`; false: no memory now */
 
 /* worker_deliver.c */
 void er_worker_submit(struct er_worker *w, struct er_copy *copy); /* a new copy, counted in its slot, window and target */
 bool er_worker_take_reports(struct er_worker *w);                 /* true if there were any */
 void er_worker_pump(struct er_worker *w);                         /* sends what waits and may go; breaker timers */
 void er_worker_slot_down(struct er_worker *w, struct er_window *window, uint64_t seq); /* one thing less to wait for */
-void er_worker_drop_waiting(struct er_worker *w, struct er_window *window); /* forgets waiting copies of a detached window */
+void er_worker_drop_waiting(struct er_worker *w, const struct er_window *window); /* forgets its waiting copies; NULL: all */
+void er_worker_account(struct er_worker *w, const struct er_slot *slot); /* the outcome of its event is final */
 
 /* worker_rebalance.c */
 void er_worker_begin_rebalance(struct er_worker *w, const struct er_source_event *event);
@@ -78,6 +134,19 @@ void er_worker_serve_rebalance(struct er_worker *w);
 void er_worker_detach(struct er_worker *w, uint32_t index);
 void er_worker_drop_batch(struct er_worker *w, bool all); /* all, or only of partitions that are draining or gone */
 void er_worker_sweep_detached(struct er_worker *w);
+
+/* worker_txn.c; only when txn.on */
+bool er_worker_txn_init(struct er_worker *w);
+void er_worker_txn_step(struct er_worker *w);
+bool er_worker_txn_may_route(const struct er_worker *w);
+bool er_worker_txn_enter(struct er_worker *w, uint64_t revision); /* pinned: may events be routed into the transaction now? */
+void er_worker_txn_route_again(struct er_worker *w, int64_t until); /* what is unrouted and not blocked */
+void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot); /* an event was routed */
+void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);
+const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
+bool er_worker_txn_settled(struct er_worker *w, bool hurry); /* partitions may be given up now; works towards it */
+void er_worker_txn_detach(struct er_worker *w, struct er_window *window);
+int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns); /* no longer than that in the source */
 
 /* Commits now what the windows (all, or only draining ones) have acknowledged. True: done, or given up after some tries. */
 bool er_worker_commit(struct er_worker *w, bool all, int64_t deadline);

@@ -39,6 +39,9 @@ void er_worker_detach(struct er_worker *w, uint32_t index)
 {
     struct er_window *window = w->windows[index];
 
+    if (w->txn.on) {
+        er_worker_txn_detach(w, window);
+    }
     w->windows[index] = NULL;
     window->detached = true;
     w->events -= er_window_size(window);
@@ -87,6 +90,13 @@ static bool windows_reserve(struct er_worker *w, uint32_t index)
         return false;
     }
     w->offsets = offsets;
+    if (w->txn.on) {
+        offsets = realloc(w->txn.offsets, wanted * sizeof *offsets);
+        if (offsets == NULL) {
+            return false;
+        }
+        w->txn.offsets = offsets;
+    }
     memset(windows + w->n_windows, 0, (wanted - w->n_windows) * sizeof(struct er_window *));
     w->n_windows = wanted;
     return true;
@@ -163,6 +173,15 @@ static bool revoked_drained(const struct er_worker *w)
     return true;
 }
 
+static void give_up_partitions(struct er_worker *w, bool lost)
+{
+    if (w->txn.on && !er_worker_txn_settled(w, lost)) {
+        return;
+    }
+    detach_event(w);
+    finish_event(w);
+}
+
 void er_worker_serve_rebalance(struct er_worker *w)
 {
     switch (w->event.kind) {
@@ -172,14 +191,15 @@ void er_worker_serve_rebalance(struct er_worker *w)
         serve_assigned(w);
         break;
     case ER_REBALANCE_REVOKED:
-        if ((revoked_drained(w) || w->now >= w->event_deadline) && er_worker_commit(w, false, w->event_deadline)) {
+        if (w->txn.on) {
+            give_up_partitions(w, w->now >= w->event_deadline);
+        } else if ((revoked_drained(w) || w->now >= w->event_deadline) && er_worker_commit(w, false, w->event_deadline)) {
             detach_event(w);
             finish_event(w);
         }
         break;
     case ER_REBALANCE_LOST:
-        detach_event(w);
-        finish_event(w);
+        give_up_partitions(w, true);
         break;
     }
 }

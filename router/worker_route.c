@@ -133,10 +133,10 @@ static bool decide(struct er_worker *w, struct er_copies *plan)
         return false;
     }
     if (match.duplicate_keys > 0) {
-        er_count(&w->o.counters->duplicate_keys, match.duplicate_keys);
+        er_count(&w->tally->duplicate_keys, match.duplicate_keys);
     }
     if (match.n_undecided > 0) {
-        er_count(&w->o.counters->undecided, match.n_undecided);
+        er_count(&w->tally->undecided, match.n_undecided);
     }
     return true;
 }
@@ -187,44 +187,110 @@ static uint32_t held_bytes(const struct er_record *record, size_t copies)
     return held < UINT32_MAX ? (uint32_t)held : UINT32_MAX;
 }
 
+/* Makes record the event at hand and decides it. False: put off, nothing has happened yet. */
+static bool plan_event(struct er_worker *w, struct er_window *window, uint64_t seq, const struct er_record *record,
+                       struct er_copies *plan)
+{
+    struct er_current *c = &w->current;
+
+    c->window = window;
+    c->seq = seq;
+    c->record = record;
+    c->marked = false;
+    if (!er_window_reserve(window) || !decide(w, plan)) {
+        forget_plan(w, plan);
+        c->window = NULL;
+        er_count(&w->o.counters->no_memory, 1);
+        w->put_off_until = w->now + PUT_OFF_NS;
+        return false;
+    }
+    c->source = er_window_source(window, record->offset, c->source_text);
+    return true;
+}
+
+static struct er_slot *push_slot(struct er_worker *w, struct er_window *window, const struct er_record *record, size_t copies)
+{
+    struct er_slot *slot = er_window_slot(window, er_window_push(window, record->offset, record->owner));
+
+    slot->arrived_ns = w->now;
+    slot->bytes = (uint32_t)(record->key.n + record->value.n);
+    slot->held = held_bytes(record, copies);
+    w->events++;
+    w->bytes += slot->held;
+    return slot;
+}
+
+/* Behind events of its partition that are to be routed again. */
+static bool park(struct er_worker *w, struct er_window *window, const struct er_record *record)
+{
+    if (!er_window_reserve(window)) {
+        w->put_off_until = w->now + PUT_OFF_NS;
+        return false;
+    }
+    push_slot(w, window, record, 1)->unreported = 0;
+    w->txn.unrouted++;
+    return true;
+}
+
 static bool route_event(struct er_worker *w, const struct er_source_record *from)
 {
     struct er_window *window = from->index < w->n_windows ? w->windows[from->index] : NULL;
     struct er_copies plan = { 0 };
-    struct er_current *c = &w->current;
     struct er_slot *slot;
 
     if (window == NULL) { /* not ours (any more): its owner will route it */
         w->o.source.ops->release(w->o.source.ctx, from->record.owner);
         return true;
     }
-    c->window = window;
-    c->seq = window->head;
-    c->record = &from->record;
-    c->marked = false;
-    if (!er_window_reserve(window) || !decide(w, &plan)) {
-        forget_plan(w, &plan);
-        c->window = NULL;
-        er_count(&w->o.counters->no_memory, 1);
-        w->put_off_until = w->now + PUT_OFF_NS;
+    if (window->routed < window->head) {
+        return park(w, window, &from->record);
+    }
+    if (!plan_event(w, window, window->head, &from->record, &plan)) {
         return false;
     }
-    c->source = er_window_source(window, from->record.offset, c->source_text);
-    slot = er_window_slot(window, er_window_push(window, from->record.offset, from->record.owner));
-    slot->arrived_ns = w->now;
-    slot->bytes = (uint32_t)(from->record.key.n + from->record.value.n);
-    slot->held = held_bytes(&from->record, plan.n);
-    w->events++;
-    w->bytes += slot->held;
+    slot = push_slot(w, window, &from->record, plan.n);
+    window->routed++;
+    if (w->txn.on) {
+        er_worker_txn_joined(w, slot);
+    }
     carry_out(w, window, &plan);
-    c->window = NULL; /* the next poll may move the headers */
+    w->current.window = NULL; /* the next poll may move the headers */
     return true;
+}
+
+bool er_worker_route_again(struct er_worker *w, struct er_window *window)
+{
+    struct er_slot *slot = er_window_slot(window, window->routed);
+    struct er_current *c = &w->current;
+    struct er_copies plan = { 0 };
+
+    w->o.source.ops->record(w->o.source.ctx, slot->owner, &c->loaded);
+    if (!plan_event(w, window, window->routed, &c->loaded, &plan)) {
+        return false;
+    }
+    slot->unreported = 1;
+    slot->delivered = slot->dead_lettered = false;
+    window->routed++;
+    er_worker_txn_joined(w, slot);
+    carry_out(w, window, &plan);
+    c->window = NULL;
+    return true;
+}
+
+static bool may_route(const struct er_worker *w)
+{
+    bool fresh = w->batch_at < w->batch_n && !er_worker_window_full(w);
+
+    if (w->sink_full || w->now < w->put_off_until) {
+        return false;
+    }
+    return w->txn.on ? (fresh || w->txn.unrouted > 0) && er_worker_txn_may_route(w) : fresh;
 }
 
 static void route_pinned(struct er_worker *w, int64_t until)
 {
-    for (unsigned i = 1; w->batch_at < w->batch_n && !w->sink_full && !er_worker_window_full(w); i++) {
-        if (!route_event(w, &w->batch[w->batch_at])) {
+    for (unsigned i = 1; w->batch_at < w->batch_n && may_route(w); i++) {
+        if (er_worker_window_full(w) || !route_event(w, &w->batch[w->batch_at])) {
             return;
         }
         w->batch_at++;
@@ -239,17 +305,23 @@ static void route_pinned(struct er_worker *w, int64_t until)
 
 bool er_worker_route(struct er_worker *w)
 {
-    size_t before = w->batch_at;
+    size_t before = w->batch_at, again = w->txn.unrouted;
+    uint64_t revision;
     int64_t start;
 
-    if (w->batch_at >= w->batch_n || w->sink_full || er_worker_window_full(w) || w->now < w->put_off_until) {
+    if (!may_route(w)) {
         return false;
     }
     start = w->now = er_clock_now(&w->o.clock);
-    er_matcher_pin(w->matcher);
-    route_pinned(w, start + w->o.limits.pin_ns);
+    revision = er_matcher_pin(w->matcher);
+    if (!w->txn.on || er_worker_txn_enter(w, revision)) {
+        if (w->txn.unrouted > 0) {
+            er_worker_txn_route_again(w, start + w->o.limits.pin_ns);
+        }
+        route_pinned(w, start + w->o.limits.pin_ns);
+    }
     er_matcher_unpin(w->matcher);
     w->now = er_clock_now(&w->o.clock);
     er_histogram_add(&w->o.counters->batch, w->now - start);
-    return w->batch_at > before;
+    return w->batch_at > before || w->txn.unrouted != again;
 }

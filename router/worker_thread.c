@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "router/kafka_conf.h"
 #include "router/kafka_sink.h"
+#include "router/kafka_txn.h"
 
 /* A topic on its way between the threads. */
 struct letter {
@@ -30,6 +31,7 @@ struct er_worker_thread {
     struct er_counters counters;
     struct er_kafka_source *source;
     struct er_kafka_sink *sink;
+    struct er_kafka_txn *txn; /* NULL: at-least-once */
     struct er_worker *worker; /* its thread */
     pthread_t thread;
     bool started;
@@ -185,6 +187,14 @@ static void *run(void *arg)
     return NULL;
 }
 
+static enum er_code make_txn(struct er_worker_thread *thread, struct er_err *err)
+{
+    struct er_kafka_txn_options options = { thread->options.config, thread->options.log, thread->source,
+                                            thread->sink,           &thread->counters,   thread->options.index };
+
+    return er_kafka_txn_new(&options, &thread->txn, err);
+}
+
 static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *err)
 {
     const struct er_config *config = thread->options.config;
@@ -201,6 +211,8 @@ static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *
         .unmatched_topic = config->unmatched_topic,
     };
 
+    if (thread->txn != NULL)
+        options.txn = er_kafka_txn_seam(thread->txn);
     if (er_kafka_user_lingers(config))
         options.limits.hurry_ns = 0; /* what the user says about batches holds */
     return er_worker_new(&options, &thread->worker, err);
@@ -219,6 +231,8 @@ enum er_code er_worker_thread_start(const struct er_worker_thread_options *optio
     code = er_kafka_source_new(options->config, options->log, options->index, &thread->source, err);
     if (code == ER_OK)
         code = er_kafka_sink_new(options->config, options->log, options->index, &thread->sink, err);
+    if (code == ER_OK && options->config->delivery == ER_DELIVERY_EXACTLY_ONCE)
+        code = make_txn(thread, err);
     if (code == ER_OK)
         code = make_worker(thread, err);
     if (code == ER_OK)
@@ -257,6 +271,7 @@ void er_worker_thread_free(struct er_worker_thread *thread)
     }
     er_worker_free(thread->worker);
     er_kafka_sink_free(thread->sink);
+    er_kafka_txn_free(thread->txn);
     er_kafka_source_free(thread->source);
     letters_free(thread->asks);
     letters_free(thread->answers);

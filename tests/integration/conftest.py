@@ -10,6 +10,7 @@ from rig import Kafka, Router
 
 def pytest_addoption(parser):
     parser.addoption("--programs", default="build/release", help="folder of eventrouterd and eventrouterctl")
+    parser.addoption("--delivery", default="at-least-once", help="router.delivery of the routers that do not choose themselves")
     parser.addoption("--kafka", help="folder of a node to start or use, and to keep (quicker for one test again and again)")
 
 
@@ -46,11 +47,15 @@ def prefix(request):
 
 
 @pytest.fixture
-def router(programs, kafka, tmp_path, prefix):
+def router(request, programs, kafka, tmp_path, prefix):
     """Factory: router(key__with__dots=value, ...) makes a Router; all of them are ended after the test."""
     made = []
+    delivery = request.config.getoption("--delivery")
 
     def make(bootstrap=None, **config):
+        config.setdefault("router__delivery", delivery)
+        if config["router__delivery"] == "exactly-once":
+            config.setdefault("router__instance", f"{prefix}-{len(made)}")
         one = Router(programs, tmp_path, bootstrap or kafka.bootstrap, prefix, **config)
         made.append(one)
         return one

@@ -1,0 +1,178 @@
+#include "router/kafka_txn.h"
+
+#include <stdlib.h>
+#include "router/clock.h"
+#include "router/kafka_conf.h"
+#include "router/kafka_guard.h"
+
+enum {
+    MIN_WAIT_MS = 10,
+};
+
+struct er_kafka_txn {
+    struct er_kafka_txn_options o;
+    struct er_kafka_guard guard;
+    uint64_t begun_ms;
+    bool initialising;   /* a producer is there and wants its transactions initialised */
+    bool offsets_sent;   /* of the present transaction */
+    bool trouble;        /* a call timed out or lost its connection */
+    bool warned;
+};
+
+static int wait_ms(int64_t wait_ns)
+{
+    int64_t ms = wait_ns / ER_MS_NS;
+
+    return ms < MIN_WAIT_MS ? MIN_WAIT_MS : (int)ms;
+}
+
+static void log_error(struct er_kafka_txn *txn, enum er_log_level level, const char *call, const rd_kafka_error_t *error)
+{
+    er_log_write(txn->o.log, level, ER_LM("transaction call failed"), ER_LFI("worker", txn->o.worker), ER_LF("call", call),
+                 ER_LF("code", rd_kafka_error_name(error)), ER_LF("error", rd_kafka_error_string(error)));
+}
+
+/* What an error (taken) means for the transaction. */
+static enum er_txn_result judge(struct er_kafka_txn *txn, const char *call, rd_kafka_error_t *error)
+{
+    bool old = er_clock_ms() - txn->begun_ms > ER_KAFKA_TRANSACTION_MS;
+    enum er_txn_result result = ER_TXN_DOUBTFUL; /* fatal ones, and those that say nothing about themselves */
+
+    if (!rd_kafka_error_is_fatal(error) && rd_kafka_error_txn_requires_abort(error))
+        result = ER_TXN_ABORT;
+    else if (!rd_kafka_error_is_fatal(error) && rd_kafka_error_is_retriable(error) && !old)
+        result = ER_TXN_AGAIN;
+    txn->trouble |= result != ER_TXN_ABORT;
+    log_error(txn, result == ER_TXN_AGAIN ? ER_LOG_DEBUG : ER_LOG_WARN, call, error);
+    rd_kafka_error_destroy(error);
+    return result;
+}
+
+/* The transaction ended as asked. May something of it still be on its way? */
+static enum er_txn_result look_back(struct er_kafka_txn *txn)
+{
+    enum er_guard_verdict verdict = er_kafka_guard_verdict(&txn->guard);
+    bool response = verdict == ER_GUARD_RESPONSE || er_kafka_sink_uncertain(txn->o.sink);
+    _Atomic uint64_t *trigger = verdict == ER_GUARD_END_TXN ? &txn->o.counters->doubts_end
+                                : response                  ? &txn->o.counters->doubts_response
+                                : txn->trouble              ? &txn->o.counters->doubts_call
+                                                            : NULL;
+
+    if (trigger == NULL)
+        return ER_TXN_DONE;
+    er_count(trigger, 1);
+    return txn->o.config->guard_off ? ER_TXN_DONE : ER_TXN_DOUBTFUL;
+}
+
+static void prepare(void *arg, rd_kafka_conf_t *conf)
+{
+    er_kafka_guard_attach(&((struct er_kafka_txn *)arg)->guard, conf);
+}
+
+static enum er_txn_result renew(void *ctx, int64_t wait_ns)
+{
+    struct er_kafka_txn *txn = ctx;
+    rd_kafka_error_t *error;
+
+    if (!txn->initialising && !er_kafka_sink_renew(txn->o.sink, prepare, txn))
+        return ER_TXN_AGAIN;
+    txn->initialising = true;
+    error = rd_kafka_init_transactions(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
+    if (error == NULL) {
+        txn->initialising = txn->warned = false;
+        return ER_TXN_DONE;
+    }
+    if (!txn->warned)
+        log_error(txn, ER_LOG_WARN, "init_transactions", error);
+    txn->warned = true;
+    if (rd_kafka_error_is_fatal(error) || !rd_kafka_error_is_retriable(error))
+        txn->initialising = false;
+    rd_kafka_error_destroy(error);
+    return ER_TXN_AGAIN;
+}
+
+static enum er_txn_result begin(void *ctx)
+{
+    struct er_kafka_txn *txn = ctx;
+    rd_kafka_error_t *error;
+
+    if (er_kafka_sink_wants_renewal(txn->o.sink))
+        return ER_TXN_DOUBTFUL;
+    er_kafka_guard_begin(&txn->guard);
+    txn->begun_ms = er_clock_ms();
+    txn->offsets_sent = txn->trouble = false;
+    error = rd_kafka_begin_transaction(er_kafka_sink_producer(txn->o.sink));
+    if (error == NULL)
+        return ER_TXN_DONE;
+    log_error(txn, ER_LOG_WARN, "begin_transaction", error);
+    rd_kafka_error_destroy(error);
+    return ER_TXN_DOUBTFUL;
+}
+
+static enum er_txn_result send_offsets(struct er_kafka_txn *txn, const struct er_source_offset *offsets, size_t n, int ms)
+{
+    rd_kafka_topic_partition_list_t *list = er_kafka_source_offsets(txn->o.source, offsets, n);
+    rd_kafka_consumer_group_metadata_t *group = er_kafka_source_group(txn->o.source);
+    rd_kafka_error_t *error = NULL;
+
+    if (group != NULL)
+        error = rd_kafka_send_offsets_to_transaction(er_kafka_sink_producer(txn->o.sink), list, group, ms);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (group == NULL)
+        return ER_TXN_AGAIN;
+    rd_kafka_consumer_group_metadata_destroy(group);
+    return error == NULL ? ER_TXN_DONE : judge(txn, "send_offsets_to_transaction", error);
+}
+
+static enum er_txn_result commit(void *ctx, const struct er_source_offset *offsets, size_t n, int64_t wait_ns)
+{
+    struct er_kafka_txn *txn = ctx;
+    rd_kafka_error_t *error;
+
+    if (!txn->offsets_sent) {
+        enum er_txn_result result = send_offsets(txn, offsets, n, wait_ms(wait_ns));
+
+        if (result != ER_TXN_DONE)
+            return result;
+        txn->offsets_sent = true;
+    }
+    error = rd_kafka_commit_transaction(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
+    return error == NULL ? look_back(txn) : judge(txn, "commit_transaction", error);
+}
+
+static enum er_txn_result abort_transaction(void *ctx, int64_t wait_ns)
+{
+    struct er_kafka_txn *txn = ctx;
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
+    enum er_txn_result result = error == NULL ? look_back(txn) : judge(txn, "abort_transaction", error);
+
+    return result == ER_TXN_ABORT ? ER_TXN_DOUBTFUL : result;
+}
+
+static const struct er_txn_ops kafka_txn_ops = {
+    .renew = renew,
+    .begin = begin,
+    .commit = commit,
+    .abort = abort_transaction,
+};
+
+struct er_txn er_kafka_txn_seam(struct er_kafka_txn *txn)
+{
+    return (struct er_txn){ &kafka_txn_ops, txn };
+}
+
+enum er_code er_kafka_txn_new(const struct er_kafka_txn_options *options, struct er_kafka_txn **out, struct er_err *err)
+{
+    struct er_kafka_txn *txn = calloc(1, sizeof *txn);
+
+    if (txn == NULL)
+        return er_err_set(err, ER_E_NOMEM, "out of memory");
+    txn->o = *options;
+    *out = txn;
+    return ER_OK;
+}
+
+void er_kafka_txn_free(struct er_kafka_txn *txn)
+{
+    free(txn);
+}
