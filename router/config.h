@@ -28,7 +28,7 @@ struct er_config {
     const char *group;
     const char *instance; /* "" = automatic */
     enum er_delivery delivery;
-    bool guard_off; /* router.guard */
+    bool guard_off;   /* router.guard */
     unsigned workers; /* 0 = automatic */
     uint64_t shutdown_timeout_ms;
     const char *const *topics; /* source.topics */

@@ -15,7 +15,7 @@ struct setting {
     const char *name;
     const char *value;
     unsigned clients;
-    int from; /* first librdkafka that knows it; 0 = all supported ones */
+    int from;       /* first librdkafka that knows it; 0 = all supported ones */
     unsigned modes; /* of delivery; 0 = all */
 };
 

@@ -130,8 +130,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
     report->result = result_of(message->err);
     report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
     sink->fatal |= message->err == RD_KAFKA_RESP_ERR__FATAL;
-    sink->uncertain |= message->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
-                       rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+    sink->uncertain |=
+        message->err != RD_KAFKA_RESP_ERR_NO_ERROR && rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
     if (report->result == ER_SINK_MISSING || report->result == ER_SINK_REFUSED)
         note_doubtful(sink, rd_kafka_topic_name(message->rkt));
     /* it was sent once already: perhaps it was written */

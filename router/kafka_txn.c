@@ -13,9 +13,9 @@ struct er_kafka_txn {
     struct er_kafka_txn_options o;
     struct er_kafka_guard guard;
     uint64_t begun_ms;
-    bool initialising;   /* a producer is there and wants its transactions initialised */
-    bool offsets_sent;   /* of the present transaction */
-    bool trouble;        /* a call timed out or lost its connection */
+    bool initialising; /* a producer is there and wants its transactions initialised */
+    bool offsets_sent; /* of the present transaction */
+    bool trouble;      /* a call timed out or lost its connection */
     bool warned;
 };
 

@@ -26,7 +26,8 @@ struct er_kafka_txn_options {
 };
 
 /* Worker's thread, as are all. Errors: ER_E_NOMEM. */
-enum er_code er_kafka_txn_new(const struct er_kafka_txn_options *options, struct er_kafka_txn **out, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_kafka_txn_new(const struct er_kafka_txn_options *options, struct er_kafka_txn **out,
+                              struct er_err *err) ER_MUST_CHECK;
 /* After the sink: its producer is watched to the end. */
 void er_kafka_txn_free(struct er_kafka_txn *txn);
 

@@ -157,6 +157,8 @@ void er_metrics_counters(struct er_buf *out, const struct er_counters *const *wo
     }
     histogram(out, "eventrouter_event_latency_seconds", workers, n, offsetof(struct er_counters, latency));
     histogram(out, "eventrouter_batch_seconds", workers, n, offsetof(struct er_counters, batch));
+    histogram(out, "eventrouter_transaction_commit_seconds", workers, n, offsetof(struct er_counters, commit));
+    histogram(out, "eventrouter_producer_renewal_seconds", workers, n, offsetof(struct er_counters, renewal));
 }
 
 /* The number after `name:` in /proc/self/status, in kB or as it is. */

@@ -76,6 +76,13 @@ static enum er_code make_parts(struct er_router *router, struct er_err *err)
     return code;
 }
 
+static void warn_without_guard(const struct er_router_options *options)
+{
+    if (options->config->delivery == ER_DELIVERY_EXACTLY_ONCE && options->config->guard_off)
+        er_log_write(options->log, ER_LOG_WARN,
+                     ER_LM("router.guard is off: a late request can lose or double events; set it to on, this is for tests only"));
+}
+
 enum er_code er_router_start(const struct er_router_options *options, struct er_router **out, struct er_err *err)
 {
     struct er_router *router = calloc(1, sizeof *router);
@@ -95,6 +102,7 @@ enum er_code er_router_start(const struct er_router_options *options, struct er_
         return code;
     }
     er_kafka_warn_defects(options->log, options->config->delivery);
+    warn_without_guard(options);
     *out = router;
     return ER_OK;
 }

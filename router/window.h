@@ -29,13 +29,13 @@ struct er_window {
     size_t capacity; /* power of two */
     uint64_t base, head;
     uint64_t routed; /* first slot whose event is not routed: exactly-once routes [base, routed) again after an abort. Else head */
-    int64_t next;   /* offset to commit; -1: nothing acknowledged yet */
-    bool dirty;     /* next changed since it was last stored */
-    bool draining;  /* being revoked */
+    int64_t next;    /* offset to commit; -1: nothing acknowledged yet */
+    bool dirty;      /* next changed since it was last stored */
+    bool draining;   /* being revoked */
     int64_t blocked_until; /* exactly-once: its first event cannot even be dead-lettered; not tried before, and then alone */
     int64_t blocked_ns;    /* last back-off; 0: not blocked */
-    bool detached;  /* revoked or lost: nothing is counted or committed any more */
-    uint32_t index; /* the source's */
+    bool detached;         /* revoked or lost: nothing is counted or committed any more */
+    uint32_t index;        /* the source's */
     int32_t partition;
     size_t copies; /* that refer to this window; it must outlive them */
     struct er_window *next_detached;

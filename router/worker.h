@@ -55,9 +55,9 @@ struct er_worker_limits {
     int64_t probe_max_ns;
     int64_t retry_min_ns; /* before a copy is sent again; doubles up to */
     int64_t retry_max_ns;
-    size_t txn_events; /* a transaction ends with so many events, */
-    size_t txn_bytes;  /* so many bytes of them, */
-    int64_t txn_ns;    /* or so long after its first one */
+    size_t txn_events;    /* a transaction ends with so many events, */
+    size_t txn_bytes;     /* so many bytes of them, */
+    int64_t txn_ns;       /* or so long after its first one */
     int64_t txn_slice_ns; /* longest wait in one call about transactions */
 };
 struct er_worker_limits er_worker_default_limits(void);

@@ -30,8 +30,8 @@ struct er_refusal {
     const char *text; /* static */
     uint32_t attempts;
     int64_t first_failed_ms;
-    uint8_t kind;     /* of the copy */
-    uint8_t cut;      /* of a dead letter, for the next attempt, as is the next */
+    uint8_t kind; /* of the copy */
+    uint8_t cut;  /* of a dead letter, for the next attempt, as is the next */
     bool retimed;
 };
 #define ER_REFUSALS 256
@@ -66,7 +66,7 @@ struct er_worker_txn {
     int64_t retry_at, retry_ns;
     struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
     size_t n_offsets;                 /* 0: not made yet */
-    struct er_counters tally; /* of the transaction; added to the worker's when it is committed */
+    struct er_counters tally;         /* of the transaction; added to the worker's when it is committed */
     struct er_refusal refusals[ER_REFUSALS];
     size_t n_refusals;
 };
@@ -125,8 +125,8 @@ void er_worker_submit(struct er_worker *w, struct er_copy *copy); /* a new copy,
 bool er_worker_take_reports(struct er_worker *w);                 /* true if there were any */
 void er_worker_pump(struct er_worker *w);                         /* sends what waits and may go; breaker timers */
 void er_worker_slot_down(struct er_worker *w, struct er_window *window, uint64_t seq); /* one thing less to wait for */
-void er_worker_drop_waiting(struct er_worker *w, const struct er_window *window); /* forgets its waiting copies; NULL: all */
-void er_worker_account(struct er_worker *w, const struct er_slot *slot); /* the outcome of its event is final */
+void er_worker_drop_waiting(struct er_worker *w, const struct er_window *window);      /* forgets its waiting copies; NULL: all */
+void er_worker_account(struct er_worker *w, const struct er_slot *slot);               /* the outcome of its event is final */
 
 /* worker_rebalance.c */
 void er_worker_begin_rebalance(struct er_worker *w, const struct er_source_event *event);
@@ -139,7 +139,7 @@ void er_worker_sweep_detached(struct er_worker *w);
 bool er_worker_txn_init(struct er_worker *w);
 void er_worker_txn_step(struct er_worker *w);
 bool er_worker_txn_may_route(const struct er_worker *w);
-bool er_worker_txn_enter(struct er_worker *w, uint64_t revision); /* pinned: may events be routed into the transaction now? */
+bool er_worker_txn_enter(struct er_worker *w, uint64_t revision);   /* pinned: may events be routed into the transaction now? */
 void er_worker_txn_route_again(struct er_worker *w, int64_t until); /* what is unrouted and not blocked */
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot); /* an event was routed */
 void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);

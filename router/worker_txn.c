@@ -177,7 +177,9 @@ static struct er_refusal *note_refusal(struct er_worker *w, const struct er_copy
         return NULL; /* the next round has the others behind it */
     }
     t->n_refusals++;
-    *r = (struct er_refusal){ .window = copy->window, .seq = copy->seq, .lane = copy->lane, .target = copy->target, .kind = copy->kind };
+    *r = (struct er_refusal){
+        .window = copy->window, .seq = copy->seq, .lane = copy->lane, .target = copy->target, .kind = copy->kind
+    };
     r->first_failed_ms = er_clock_wall(&w->o.clock);
     return r;
 }

@@ -276,6 +276,10 @@ class Router:
         self.log_path = os.path.join(self.folder, f"{self.name}.log")
 
     @property
+    def exactly_once(self):
+        return self.config.get("router.delivery") == "exactly-once"
+
+    @property
     def raw(self):
         return self.config["source.topics"].split(",")[0]
 

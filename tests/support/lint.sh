@@ -25,12 +25,13 @@ check 'functions over 100 lines' "$(ctags --fields=+ne --c-kinds=f -o - "${c[@]}
     from = to = 0
     for (i = 4; i <= NF; i++) { if ($i ~ /^line:/) from = substr($i, 6); if ($i ~ /^end:/) to = substr($i, 5) }
     if (to - from >= 100) print $2 ":" from ": " $1 ": " to - from + 1 }')"
+# Callbacks of librdkafka have as many as it likes.
 check 'functions with more than 6 parameters' "$(ctags --fields=+nS --c-kinds=f -o - "${c[@]}" 2>/dev/null | awk -F'\t' '{
     for (i = 4; i <= NF; i++) if ($i ~ /^signature:/) {
         signature = $i
         gsub(/\([^()]*\)\)/, ")", signature)
         gsub(/, *\.\.\./, "", signature)
-        if (gsub(/,/, ",", signature) > 5) print $2 ": " $1 } }')"
+        if (signature !~ /rd_kafka_t \* rk/ && gsub(/,/, ",", signature) > 5) print $2 ": " $1 } }')"
 check 'sleeps in tests (wait on a condition with a deadline)' \
     "$(printf '%s\n' "${own[@]}" | grep '^tests/' | xargs -r grep -HnE '\b(sleep|usleep|nanosleep|time\.sleep)\b *\(?[ 0-9]')"
 check 'unfinished marks' \

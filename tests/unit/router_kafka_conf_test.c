@@ -138,6 +138,36 @@ static void test_merging(void **state)
 }
 
 /* Only the router's own linger.ms may be hurried. */
+static void value_is(const struct er_config *config, enum er_kafka_client client, const char *name, const char *expected)
+{
+    struct er_kafka_handle handle = { .name = "test" };
+    rd_kafka_conf_t *conf;
+    struct er_err err;
+    char value[600];
+
+    assert_int_equal(er_kafka_conf_new(config, client, 3, &handle, &conf, &err), ER_OK);
+    assert_true(er_kafka_conf_value(conf, name, value, sizeof value));
+    assert_string_equal(value, expected);
+    rd_kafka_conf_destroy(conf);
+}
+
+static void test_delivery(void **state)
+{
+    struct er_config *least = LOAD("router.instance=i");
+    struct er_config *exactly = LOAD("router.instance=i", "router.group=g", "router.delivery=exactly-once");
+
+    (void)state;
+    value_is(least, ER_KAFKA_CONSUMER, "enable.auto.commit", "true");
+    value_is(least, ER_KAFKA_PRODUCER, "message.timeout.ms", "0");
+    value_is(exactly, ER_KAFKA_CONSUMER, "enable.auto.commit", "false");
+    value_is(exactly, ER_KAFKA_CONSUMER, "isolation.level", "read_committed");
+    value_is(exactly, ER_KAFKA_PRODUCER, "transactional.id", "eventrouter.g.i.3");
+    value_is(exactly, ER_KAFKA_PRODUCER, "message.timeout.ms", "30000");
+    value_is(exactly, ER_KAFKA_PRODUCER, "transaction.timeout.ms", "60000");
+    er_config_free(least);
+    er_config_free(exactly);
+}
+
 static void test_lingering(void **state)
 {
     static const char *const settings[] = { "kafka.linger.ms=7", "kafka.producer.linger.ms=7", "kafka.queue.buffering.max.ms=7" };
