@@ -89,10 +89,14 @@ def run_copy(bench, size, preload=None):
         return json.loads(process.stdout.readline())
 
 
-def run_router(bench, size, name, rules):
+EXACTLY_ONCE = {"router__delivery": "exactly-once"}
+
+
+def run_router(bench, size, name, rules, **config):
     raw = bench.fresh(f"raw{size}{name}")  # its own: a group that starts at the end finds it only after the topic was filled
     bench.kafka.create(raw, 4)
-    one = bench.router(bench.fresh(f"{name}{size}"), source__topics=raw, kafka__consumer__session__timeout__ms=45000)
+    fresh = bench.fresh(f"{name}{size}")
+    one = bench.router(fresh, source__topics=raw, router__instance=fresh, kafka__consumer__session__timeout__ms=45000, **config)
     try:
         one.start()
         one.apply(rules)
@@ -137,15 +141,35 @@ def throughput(bench):
                       events_per_wall_s=round(middle["events"] / middle["wall_s"]), percent_of_bare=round(100 * rate / base))
 
 
+def exactly_once(bench):
+    """Both modes with 100 destinations; then the latency of exactly-once, which the commit interval decides."""
+    for size in bench.options.sizes:
+        found = {"at-least-once": [], "exactly-once": []}
+        for _ in range(bench.options.repeat):
+            for delivery, rounds in found.items():
+                rounds.append(run_router(bench, size, delivery, rules_of(RULES, 100), router__delivery=delivery))
+                print(json.dumps({"round": delivery, **rounds[-1]}), file=sys.stderr, flush=True)
+        base = None
+        for delivery, rounds in found.items():
+            middle = sorted(rounds, key=lambda one: one["wall_s"])[len(rounds) // 2]
+            rate = middle["events"] / middle["wall_s"]
+            base = base or rate
+            bench.say(figure="delivery modes, 100 destinations", case=delivery, bytes=size, events=middle["events"],
+                      events_per_wall_s=round(rate), cpu_us_per_event=round(1e6 * middle["cpu_s"] / middle["events"], 2),
+                      percent_of_at_least_once=round(100 * rate / base))
+    latency(bench, "exactly-once", EXACTLY_ONCE)
+
+
 def rate_for(bench, one, rate, seconds):
     run = subprocess.run([bench.copy, "latency", bench.kafka.bootstrap, one.raw, one.topic("all"), str(rate), str(seconds)],
                          stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def latency(bench):
+def latency(bench, mode="at-least-once", config=None):
     """After a warm-up at the same rate: until the broker's code is compiled, its compiler has a core to itself."""
-    one = bench.router("latency")
+    name = f"latency-{mode}"
+    one = bench.router(name, router__instance=name, **(config or {}))
     bench.kafka.create(one.raw, 1)
     try:
         one.start()
@@ -154,7 +178,7 @@ def latency(bench):
         cpu, begin = cpu_seconds(one.process.pid), one.balance()["received"]
         found = rate_for(bench, one, 5000, bench.options.seconds)
         used = (cpu_seconds(one.process.pid) - cpu) / max(1, one.balance()["received"] - begin)
-        bench.say(figure="added latency at 5,000 events/s, 1,000 rules", cpu_us_per_event=round(used * 1e6, 1), **found)
+        bench.say(figure=f"added latency at 5,000 events/s, 1,000 rules, {mode}", cpu_us_per_event=round(used * 1e6, 1), **found)
         one.terminate()
     finally:
         one.close()
@@ -269,13 +293,14 @@ def main():
     parser.add_argument("--warm", type=int, default=30, help="seconds at the same rate before it")
     parser.add_argument("--repeat", type=int, default=1, help="rounds of the throughput runs; the median counts")
     parser.add_argument("--rounds", type=int, default=100, help="rules added in the activation run")
-    parser.add_argument("--only", default="throughput,latency,activation,start")
+    parser.add_argument("--only", default="throughput,latency,activation,start,exactly")
     options = parser.parse_args()
     options.programs = os.path.abspath(options.programs)
     bench = Bench(options)
     try:
         for name in options.only.split(","):
-            {"throughput": throughput, "latency": latency, "activation": activation, "start": start}[name](bench)
+            {"throughput": throughput, "latency": latency, "activation": activation, "start": start,
+             "exactly": exactly_once}[name](bench)
     finally:
         bench.close()
     os.makedirs(options.out, exist_ok=True)
