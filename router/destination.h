@@ -25,11 +25,14 @@ struct er_lane {
     uint64_t next_order;
     size_t sent; /* copies that the sink has */
     size_t sent_bytes;
-    size_t suspects;  /* waiting copies that go one at a time */
-    bool settling;    /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */
-    bool cautious;    /* after a failure: one at a time until one is delivered */
-    int64_t retry_at; /* nothing is sent before */
-    int64_t retry_ns; /* last back-off; 0: none */
+    int64_t heard_at;   /* last report, or the first copy after none was with the sink */
+    int64_t inspect_at; /* not asked about before */
+    uint32_t too_large; /* exactly-once: smallest size (key and value) that was refused for its size; 0: none */
+    size_t suspects;    /* waiting copies that go one at a time */
+    bool settling;      /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */
+    bool cautious;      /* after a failure: one at a time until one is delivered */
+    int64_t retry_at;   /* nothing is sent before */
+    int64_t retry_ns;   /* last back-off; 0: none */
     enum er_breaker_state breaker;
     bool probe_out;
     int64_t probe_at; /* open: when to look again; ensure: when to stop waiting for the answer */

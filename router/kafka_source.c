@@ -638,6 +638,16 @@ static void record_again(void *ctx, void *owner, struct er_record *out)
     out->n_headers = n;
 }
 
+/* Its queue is not forwarded meanwhile: it fills up to librdkafka's bounds, then fetching stops. No pause, see the header. */
+static void hold(void *ctx, uint32_t index, bool held)
+{
+    struct er_kafka_source *source = ctx;
+    struct slot *slot = index < source->n_slots ? &source->slots[index] : NULL;
+
+    if (slot != NULL && slot->queue != NULL)
+        rd_kafka_queue_forward(slot->queue, held ? NULL : source->data);
+}
+
 static void release(void *ctx, void *owner)
 {
     (void)ctx;
@@ -651,6 +661,7 @@ static const struct er_source_ops kafka_source_ops = {
     .commit = commit,
     .committed = committed,
     .record = record_again,
+    .hold = hold,
     .release = release,
 };
 

@@ -197,6 +197,10 @@ static enum seen look_at(struct er_topic *item, const rd_kafka_metadata_topic_t 
         return SEEN_NOTHING;
     }
     item->created |= item->doubtful; /* it was missing, and then we asked for it */
+    if (!has_leaders(topic) && item->inspect) {
+        settle(item, ER_E_DESTINATION_LEADERLESS, er_code_title(ER_E_DESTINATION_LEADERLESS));
+        return SEEN_NOTHING;
+    }
     if (!has_leaders(topic)) {
         snprintf(item->text, sizeof item->text, "topic has no leader yet");
         return SEEN_NO_LEADER;

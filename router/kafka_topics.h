@@ -19,6 +19,7 @@ struct er_topic {
     const char *name;   /* borrowed until done */
     int32_t partitions; /* if it has to be made */
     bool create;        /* may it be made? */
+    bool inspect;       /* do not wait for leaders: without one it is ER_E_DESTINATION_LEADERLESS */
     /* answer */
     enum er_code
         code;       /* ER_OK: exists and every partition has a leader; ER_E_DESTINATION_MISSING, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */

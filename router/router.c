@@ -9,9 +9,10 @@
 #include "router/router_internal.h"
 
 enum {
-    CHANGE_BUDGET_MS = 5000, /* for the destinations of a change */
-    ENSURE_BUDGET_MS = 5000, /* for a destination that a worker misses */
-    WARN_AGAIN_MS = 30000,   /* while no broker answers */
+    CHANGE_BUDGET_MS = 5000,  /* for the destinations of a change */
+    ENSURE_BUDGET_MS = 5000,  /* for a destination that a worker misses */
+    INSPECT_BUDGET_MS = 1000, /* for a look at one that does not answer */
+    WARN_AGAIN_MS = 30000,    /* while no broker answers */
 };
 
 /* ---- start ---- */
@@ -165,39 +166,43 @@ struct ask {
     struct er_topic item;
     struct er_router *router;
     struct er_worker_thread *thread;
+    bool inspect;
     char topic[];
 };
 
 static void ask_done(void *arg, struct er_topics_job *job)
 {
     struct ask *ask = arg;
-    struct er_str topic = er_str_of(ask->topic);
+    struct er_worker_ask question = { er_str_of(ask->topic), ask->inspect };
 
     (void)job;
-    if (ask->item.code == ER_OK)
-        er_topic_watch_found(ask->router->watch, topic);
-    er_worker_thread_answer(ask->thread, topic, ask->item.code, ask->item.text);
+    if (ask->item.code == ER_OK && !ask->inspect)
+        er_topic_watch_found(ask->router->watch, question.topic);
+    er_worker_thread_answer(ask->thread, &question, ask->item.code, ask->item.text);
     free(ask);
 }
 
-static void on_ask(void *ctx, struct er_worker_thread *thread, struct er_str topic)
+static void on_ask(void *ctx, struct er_worker_thread *thread, const struct er_worker_ask *question)
 {
     struct er_router *router = ctx;
+    struct er_str topic = question->topic;
     struct ask *ask = calloc(1, sizeof *ask + topic.n + 1);
 
     if (ask == NULL) {
-        er_worker_thread_answer(thread, topic, ER_E_NOMEM, "out of memory");
+        er_worker_thread_answer(thread, question, ER_E_NOMEM, "out of memory");
         return;
     }
     memcpy(ask->topic, topic.p, topic.n);
     ask->router = router;
     ask->thread = thread;
+    ask->inspect = ask->item.inspect = question->inspect;
     ask->item.name = ask->topic;
-    ask->item.create =
-        er_topic_watch_report(router->watch, topic, &ask->item.partitions) && router->options.config->destination_create;
+    if (!question->inspect)
+        ask->item.create =
+            er_topic_watch_report(router->watch, topic, &ask->item.partitions) && router->options.config->destination_create;
     ask->job.items = &ask->item;
     ask->job.n = 1;
-    ask->job.budget_ms = ENSURE_BUDGET_MS;
+    ask->job.budget_ms = question->inspect ? INSPECT_BUDGET_MS : ENSURE_BUDGET_MS;
     ask->job.done = ask_done;
     ask->job.arg = ask;
     er_kafka_topics_submit(router->topics, &ask->job);

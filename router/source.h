@@ -72,6 +72,9 @@ struct er_source_ops {
     /* Reads the record of owner again (retry, dead letter). out->headers is valid until the next call of record. */
     void (*record)(void *ctx, void *owner, struct er_record *out);
 
+    /* Stops (true) or goes on (false) delivering an assigned partition; what is under way still comes. May be NULL. */
+    void (*hold)(void *ctx, uint32_t index, bool held);
+
     /* Gives owner back; once per record that poll delivered, also after its partition was revoked or lost. */
     void (*release)(void *ctx, void *owner);
 };

@@ -31,6 +31,16 @@ void er_window_free(struct er_window *window)
     }
 }
 
+size_t er_window_bytes(struct er_window *window)
+{
+    size_t bytes = 0;
+
+    for (uint64_t seq = window->base; seq < window->head; seq++) {
+        bytes += er_window_slot(window, seq)->held;
+    }
+    return bytes;
+}
+
 bool er_window_reserve(struct er_window *window)
 {
     size_t capacity = window->capacity == 0 ? FIRST_CAPACITY : window->capacity * 2;

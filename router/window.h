@@ -37,6 +37,7 @@ struct er_window {
     bool detached;         /* revoked or lost: nothing is counted or committed any more */
     uint32_t index;        /* the source's */
     int32_t partition;
+    bool held;     /* the source does not deliver more of it */
     size_t copies; /* that refer to this window; it must outlive them */
     struct er_window *next_detached;
     size_t prefix_n;
@@ -57,6 +58,9 @@ static inline size_t er_window_size(const struct er_window *window)
 {
     return (size_t)(window->head - window->base);
 }
+
+/* Memory that its slots hold; takes as long as they are many. */
+size_t er_window_bytes(struct er_window *window);
 
 static inline struct er_slot *er_window_slot(struct er_window *window, uint64_t seq)
 {

@@ -29,6 +29,7 @@ struct er_worker_limits er_worker_default_limits(void)
         .probe_max_ns = 30 * ER_S_NS,
         .retry_min_ns = 100 * ER_MS_NS,
         .retry_max_ns = 10 * ER_S_NS,
+        .stall_ns = 1500 * ER_MS_NS,
         .txn_events = 5000,
         .txn_bytes = (size_t)32 << 20,
         .txn_ns = 100 * ER_MS_NS,
@@ -164,10 +165,11 @@ static void acknowledge(struct er_worker *w)
 static void show(struct er_worker *w)
 {
     struct er_counters *n = w->o.counters;
-    size_t partitions = 0, open = 0;
+    size_t partitions = 0, open = 0, held = 0;
 
     for (size_t i = 0; i < w->n_windows; i++) {
         partitions += w->windows[i] != NULL;
+        held += w->windows[i] != NULL && w->windows[i]->held;
     }
     for (size_t i = 0; i < w->destinations.n_active; i++) {
         open += w->destinations.active[i]->breaker != ER_BREAKER_CLOSED;
@@ -179,6 +181,7 @@ static void show(struct er_worker *w)
     er_gauge(&n->waiting_copies, w->waiting);
     er_gauge(&n->breakers_open, open);
     er_gauge(&n->back_pressure, er_worker_window_full(w));
+    er_gauge(&n->held_partitions, held);
     er_gauge(&n->dead_letter_down, w->dead_letter_down);
 }
 
@@ -280,6 +283,7 @@ static void hurry_when_dry(struct er_worker *w)
 static void serve_timers(struct er_worker *w)
 {
     er_worker_sweep_detached(w);
+    er_worker_look_for_stalls(w);
     if (w->now >= w->sweep_at && w->txn.n_refusals == 0) {
         er_destinations_sweep(&w->destinations);
         w->sweep_at = w->now + SWEEP_NS;

@@ -31,6 +31,8 @@ struct er_worker_hooks {
     void *ctx;
     /* Asks for a topic to be found, or made if the router may make it. Answer once with er_worker_ensured, in a later step. */
     void (*ensure)(void *ctx, struct er_str topic);
+    /* Asks whether a topic has a leader for each partition. Answer with er_worker_inspected. */
+    void (*inspect)(void *ctx, struct er_str topic);
     /* A destination's breaker changed; text says why (never NULL). */
     void (*breaker)(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text);
     /* The dead-letter topic became unwritable (false) or writable again (true): health. */
@@ -55,6 +57,7 @@ struct er_worker_limits {
     int64_t probe_max_ns;
     int64_t retry_min_ns; /* before a copy is sent again; doubles up to */
     int64_t retry_max_ns;
+    int64_t stall_ns;     /* without progress, before a destination or a source partition is looked after */
     size_t txn_events;    /* a transaction ends with so many events, */
     size_t txn_bytes;     /* so many bytes of them, */
     int64_t txn_ns;       /* or so long after its first one */
@@ -96,6 +99,9 @@ void er_worker_stop(struct er_worker *worker, int64_t deadline_ns);
 
 /* The answer to hooks.ensure: ER_OK = the topic exists; otherwise the reason. */
 void er_worker_ensured(struct er_worker *worker, struct er_str topic, enum er_code code, const char *text);
+
+/* The answer to hooks.inspect: ER_OK, ER_E_DESTINATION_LEADERLESS, or whatever is not known. */
+void er_worker_inspected(struct er_worker *worker, struct er_str topic, enum er_code code);
 
 /* Events in flight now; 0 after a clean stop. */
 size_t er_worker_in_flight(const struct er_worker *worker);

@@ -150,7 +150,7 @@ static void delivered(struct er_worker *w, struct er_copy *copy)
     give_back(w, copy);
 }
 
-static void set_health(struct er_worker *w, bool ok, const char *text)
+void er_worker_set_health(struct er_worker *w, bool ok, const char *text)
 {
     if (w->dead_letter_down == !ok) {
         return;
@@ -247,7 +247,7 @@ static void divert_waiting(struct er_worker *w, struct er_lane *lane)
     }
 }
 
-static void open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code code, const char *text)
+void er_worker_open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code code, const char *text)
 {
     lane->code = code;
     lane->text = text;
@@ -301,7 +301,7 @@ static void dead_letter_failed(struct er_worker *w, struct er_copy *copy, const 
     if (v->result == ER_SINK_MISSING && !copy->lane->settling) {
         w->o.hooks.ensure(w->o.hooks.ctx, copy->lane->name);
     }
-    set_health(w, false, v->text);
+    er_worker_set_health(w, false, v->text);
     try_again(w, copy);
 }
 
@@ -315,7 +315,7 @@ static void copy_failed(struct er_worker *w, struct er_copy *copy, const struct 
         to_dead_letter(w, copy, code_of(v->result), v->text);
         /* Reports of copies that were sent before the breaker opened say nothing new. */
         if (v->probe || lane->breaker == ER_BREAKER_CLOSED) {
-            open_breaker(w, lane, code_of(v->result), v->text);
+            er_worker_open_breaker(w, lane, code_of(v->result), v->text);
         }
     } else {
         try_again(w, copy);
@@ -359,14 +359,14 @@ static void failed_in_transaction(struct er_worker *w, struct er_copy *copy, con
     bool gone = v->result == ER_SINK_MISSING || v->result == ER_SINK_REFUSED;
 
     if (gone && !dead && (v->probe || lane->breaker == ER_BREAKER_CLOSED)) {
-        open_breaker(w, lane, code_of(v->result), v->text);
+        er_worker_open_breaker(w, lane, code_of(v->result), v->text);
     }
     if (dead && v->result == ER_SINK_MISSING) {
         w->o.hooks.ensure(w->o.hooks.ctx, lane->name);
     }
     er_worker_txn_blame(w, copy, v->result, v->text);
     if (w->txn.hopeless) {
-        set_health(w, false, v->text);
+        er_worker_set_health(w, false, v->text);
     }
     give_back(w, copy);
 }
@@ -392,6 +392,7 @@ static bool send(struct er_worker *w, struct er_copy *copy)
     }
     if (lane->sent == 0) {
         lane->settling = false;
+        lane->heard_at = w->now;
     }
     copy->attempts += !dead;
     if (v.result != ER_SINK_OK && w->txn.on && (dead || v.result == ER_SINK_RETRY)) {
@@ -456,7 +457,7 @@ static void lane_is_well(struct er_worker *w, struct er_lane *lane, bool probe)
         tell_breaker(w, lane);
     }
     if (lane == w->dead_lane && w->dead_letter_down) {
-        set_health(w, true, "delivered again");
+        er_worker_set_health(w, true, "delivered again");
     }
 }
 
@@ -468,6 +469,7 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
 
     lane->sent--;
     lane->sent_bytes -= copy->bytes;
+    lane->heard_at = w->now;
     lane->probe_out = lane->probe_out && !copy->probe;
     copy->alone = copy->probe = false;
     if (v.result == ER_SINK_OK) {
@@ -475,7 +477,7 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
         delivered(w, copy);
     } else if (copy->window->detached) {
         if (v.probe && (v.result == ER_SINK_MISSING || v.result == ER_SINK_REFUSED)) {
-            open_breaker(w, lane, code_of(v.result), v.text);
+            er_worker_open_breaker(w, lane, code_of(v.result), v.text);
         }
         er_count(&w->o.counters->late_reports, 1);
         give_back(w, copy);

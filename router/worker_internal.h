@@ -1,5 +1,5 @@
 /* What the files of the worker share: worker.c (life and step), worker_route.c (event -> copies), worker_deliver.c (copies ->
- * reports), worker_rebalance.c (partitions come and go), worker_txn.c (exactly-once). */
+ * reports), worker_rebalance.c (partitions come and go), worker_txn.c (exactly-once), worker_stall.c (what stands still). */
 #ifndef ER_ROUTER_WORKER_INTERNAL_H
 #define ER_ROUTER_WORKER_INTERNAL_H
 
@@ -67,6 +67,7 @@ struct er_worker_txn {
     struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
     size_t n_offsets;                 /* 0: not made yet */
     struct er_counters tally;         /* of the transaction; added to the worker's when it is committed */
+    bool sizes;                       /* a lane has refused a record for its size */
     struct er_refusal refusals[ER_REFUSALS];
     size_t n_refusals;
 };
@@ -108,7 +109,9 @@ struct er_worker {
     int64_t hurry_gap; /* between this hurry and the next */
     int64_t hurry_at;  /* not before, while unsettled */
     int64_t sweep_at;
-    bool sink_full; /* in this step */
+    int64_t stall_at;                 /* next look */
+    size_t aside_events, aside_bytes; /* of partitions that are held: they do not count against the others' limits */
+    bool sink_full;                   /* in this step */
     bool dead_letter_down;
 
     struct er_counters *tally; /* for what only counts once it is final */
@@ -128,6 +131,12 @@ void er_worker_slot_down(struct er_worker *w, struct er_window *window, uint64_t
 void er_worker_drop_waiting(struct er_worker *w, const struct er_window *window);      /* forgets its waiting copies; NULL: all */
 void er_worker_account(struct er_worker *w, const struct er_slot *slot);               /* the outcome of its event is final */
 
+void er_worker_open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code code, const char *text); /* text: static */
+void er_worker_set_health(struct er_worker *w, bool ok, const char *text); /* of the dead-letter topic */
+
+/* worker_stall.c */
+void er_worker_look_for_stalls(struct er_worker *w);
+
 /* worker_rebalance.c */
 void er_worker_begin_rebalance(struct er_worker *w, const struct er_source_event *event);
 void er_worker_serve_rebalance(struct er_worker *w);
@@ -141,9 +150,11 @@ void er_worker_txn_step(struct er_worker *w);
 bool er_worker_txn_may_route(const struct er_worker *w);
 bool er_worker_txn_enter(struct er_worker *w, uint64_t revision);   /* pinned: may events be routed into the transaction now? */
 void er_worker_txn_route_again(struct er_worker *w, int64_t until); /* what is unrouted and not blocked */
-void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot); /* an event was routed */
+bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan); /* false: not together with what is in it */
+void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot);   /* an event was routed */
 void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);
 const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
+void er_worker_txn_fail(struct er_worker *w);                /* abort, and try again without delay */
 bool er_worker_txn_settled(struct er_worker *w, bool hurry); /* partitions may be given up now; works towards it */
 void er_worker_txn_detach(struct er_worker *w, struct er_window *window);
 int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns); /* no longer than that in the source */

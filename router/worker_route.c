@@ -8,7 +8,8 @@ bool er_worker_window_full(const struct er_worker *w)
 {
     const struct er_worker_limits *l = &w->o.limits;
 
-    return w->events >= l->window_events || w->bytes >= l->window_bytes || w->pool.taken >= l->window_copies;
+    return w->events >= l->window_events + w->aside_events || w->bytes >= l->window_bytes + w->aside_bytes ||
+           w->aside_events >= 2 * l->window_events || w->aside_bytes >= 2 * l->window_bytes || w->pool.taken >= l->window_copies;
 }
 
 /* A copy of the event at hand, not yet counted anywhere. */
@@ -208,6 +209,16 @@ static bool plan_event(struct er_worker *w, struct er_window *window, uint64_t s
     return true;
 }
 
+static bool is_admitted(struct er_worker *w, struct er_copies *plan)
+{
+    if (!w->txn.on || er_worker_txn_admits(w, plan)) {
+        return true;
+    }
+    forget_plan(w, plan);
+    w->current.window = NULL;
+    return false;
+}
+
 static struct er_slot *push_slot(struct er_worker *w, struct er_window *window, const struct er_record *record, size_t copies)
 {
     struct er_slot *slot = er_window_slot(window, er_window_push(window, record->offset, record->owner));
@@ -245,7 +256,7 @@ static bool route_event(struct er_worker *w, const struct er_source_record *from
     if (window->routed < window->head) {
         return park(w, window, &from->record);
     }
-    if (!plan_event(w, window, window->head, &from->record, &plan)) {
+    if (!plan_event(w, window, window->head, &from->record, &plan) || !is_admitted(w, &plan)) {
         return false;
     }
     slot = push_slot(w, window, &from->record, plan.n);
@@ -265,7 +276,7 @@ bool er_worker_route_again(struct er_worker *w, struct er_window *window)
     struct er_copies plan = { 0 };
 
     w->o.source.ops->record(w->o.source.ctx, slot->owner, &c->loaded);
-    if (!plan_event(w, window, window->routed, &c->loaded, &plan)) {
+    if (!plan_event(w, window, window->routed, &c->loaded, &plan) || !is_admitted(w, &plan)) {
         return false;
     }
     slot->unreported = 1;

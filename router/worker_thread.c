@@ -13,6 +13,7 @@
 struct letter {
     struct letter *next;
     enum er_code code;
+    bool inspect; /* not ensure */
     char text[160];
     size_t n;
     char topic[];
@@ -81,18 +82,28 @@ static void letters_free(struct letter *letter)
 
 /* ---- the worker's hooks: on its thread ---- */
 
-static void on_ensure(void *ctx, struct er_str topic)
+static void ask_main(struct er_worker_thread *thread, struct er_str topic, bool inspect)
 {
-    struct er_worker_thread *thread = ctx;
     struct letter *letter = letter_new(topic, ER_OK, "");
 
     if (letter == NULL)
         return; /* the worker asks again after its deadline */
+    letter->inspect = inspect;
     pthread_mutex_lock(&thread->mutex);
     letter->next = thread->asks;
     thread->asks = letter;
     pthread_mutex_unlock(&thread->mutex);
     wake_main(thread);
+}
+
+static void on_ensure(void *ctx, struct er_str topic)
+{
+    ask_main(ctx, topic, false);
+}
+
+static void on_inspect(void *ctx, struct er_str topic)
+{
+    ask_main(ctx, topic, true);
 }
 
 static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text)
@@ -153,8 +164,14 @@ static void read_mail(struct er_worker_thread *thread)
     letters = thread->answers;
     thread->answers = NULL;
     pthread_mutex_unlock(&thread->mutex);
-    for (const struct letter *letter = letters; letter != NULL; letter = letter->next)
-        er_worker_ensured(thread->worker, (struct er_str){ letter->topic, letter->n }, letter->code, letter->text);
+    for (const struct letter *letter = letters; letter != NULL; letter = letter->next) {
+        struct er_str topic = { letter->topic, letter->n };
+
+        if (letter->inspect)
+            er_worker_inspected(thread->worker, topic, letter->code);
+        else
+            er_worker_ensured(thread->worker, topic, letter->code, letter->text);
+    }
     letters_free(letters);
 }
 
@@ -202,7 +219,7 @@ static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *
         .source = er_kafka_source_seam(thread->source),
         .sink = er_kafka_sink_seam(thread->sink),
         .clock = er_clock_system(),
-        .hooks = { thread, on_ensure, on_breaker, on_dead_letter_health },
+        .hooks = { thread, on_ensure, on_inspect, on_breaker, on_dead_letter_health },
         .limits = er_worker_default_limits(),
         .ruleset = thread->options.ruleset,
         .counters = &thread->counters,
@@ -296,16 +313,17 @@ void er_worker_thread_each_ask(struct er_worker_thread *thread, er_worker_ask_cb
     thread->asks = NULL;
     pthread_mutex_unlock(&thread->mutex);
     for (const struct letter *letter = letters; letter != NULL; letter = letter->next)
-        cb(ctx, thread, (struct er_str){ letter->topic, letter->n });
+        cb(ctx, thread, &(struct er_worker_ask){ { letter->topic, letter->n }, letter->inspect });
     letters_free(letters);
 }
 
-void er_worker_thread_answer(struct er_worker_thread *thread, struct er_str topic, enum er_code code, const char *text)
+void er_worker_thread_answer(struct er_worker_thread *thread, const struct er_worker_ask *ask, enum er_code code, const char *text)
 {
-    struct letter *letter = letter_new(topic, code, text);
+    struct letter *letter = letter_new(ask->topic, code, text);
 
     if (letter == NULL)
         return;
+    letter->inspect = ask->inspect;
     pthread_mutex_lock(&thread->mutex);
     letter->next = thread->answers;
     thread->answers = letter;

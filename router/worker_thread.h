@@ -32,10 +32,14 @@ bool er_worker_thread_stopped(const struct er_worker_thread *thread);
 void er_worker_thread_free(struct er_worker_thread *thread);
 
 /* Topics that the worker asked for since the last call; each wants an answer. */
-typedef void er_worker_ask_cb(void *ctx, struct er_worker_thread *thread, struct er_str topic);
+struct er_worker_ask {
+    struct er_str topic;
+    bool inspect; /* hooks.inspect, not hooks.ensure */
+};
+typedef void er_worker_ask_cb(void *ctx, struct er_worker_thread *thread, const struct er_worker_ask *ask);
 void er_worker_thread_each_ask(struct er_worker_thread *thread, er_worker_ask_cb *cb, void *ctx);
 /* Without memory the answer is lost, and the worker asks again after its own back-off. */
-void er_worker_thread_answer(struct er_worker_thread *thread, struct er_str topic, enum er_code code, const char *text);
+void er_worker_thread_answer(struct er_worker_thread *thread, const struct er_worker_ask *ask, enum er_code code, const char *text);
 
 const struct er_counters *er_worker_thread_counters(const struct er_worker_thread *thread);
 uint64_t er_worker_thread_producers_replaced(const struct er_worker_thread *thread);

@@ -73,6 +73,22 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
     return true;
 }
 
+/* An event that has a copy of a size that its destination refused before travels alone: if it is refused again, nobody else is held up. */
+bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan)
+{
+    struct er_worker_txn *t = &w->txn;
+    bool suspicious = false;
+
+    if (!t->sizes) {
+        return true;
+    }
+    for (const struct er_copy *copy = plan->first; copy != NULL; copy = copy->next) {
+        suspicious |= copy->lane->too_large > 0 && copy->bytes >= copy->lane->too_large;
+    }
+    t->end |= suspicious;
+    return !suspicious || t->events == 0;
+}
+
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot)
 {
     w->txn.events++;
@@ -184,6 +200,16 @@ static struct er_refusal *note_refusal(struct er_worker *w, const struct er_copy
     return r;
 }
 
+static void learn_size(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result)
+{
+    struct er_lane *lane = copy->lane;
+
+    if (result == ER_SINK_TOO_LARGE && (lane->too_large == 0 || copy->bytes < lane->too_large)) {
+        lane->too_large = copy->bytes;
+        w->txn.sizes = true;
+    }
+}
+
 /* The only event of the transaction: what became of its copy is about this record. False: nothing more can be done about it. */
 static bool refuse(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text)
 {
@@ -196,6 +222,7 @@ static bool refuse(struct er_worker *w, const struct er_copy *copy, enum er_sink
     r->text = text;
     r->attempts++;
     if (copy->kind != ER_COPY_DEAD_LETTER) {
+        learn_size(w, copy, result);
         return true;
     }
     if (result == ER_SINK_TOO_LARGE && copy->cut < ER_CUT_LAST) {
@@ -233,6 +260,13 @@ void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum e
         t->bisect = true; /* until only the events that need a dead letter wait */
     } else if (!gone) {
         t->back_off = true;
+    }
+}
+
+void er_worker_txn_fail(struct er_worker *w)
+{
+    if (w->txn.state == ER_TXN_OPEN || w->txn.state == ER_TXN_COMMITTING) {
+        w->txn.failed = true;
     }
 }
 

@@ -247,6 +247,19 @@ static void expect_ensure(struct script *s, const struct words *w)
                  script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->ensured);
 }
 
+static void expect_inspect(struct script *s, const struct words *w)
+{
+    check_number(s, "inspect calls", script_number(s, script_arg(s, w, 3)),
+                 script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->inspected);
+}
+
+static void expect_held(struct script *s, const struct words *w)
+{
+    bool held = s->source.partitions[source_partition(&s->source, script_arg(s, w, 2))].held;
+
+    expect_word(s, w, held ? "yes" : "no");
+}
+
 static void expect_hurried(struct script *s, const struct words *w)
 {
     expect_word(s, w, s->sink.hurried > 0 ? "yes" : "no");
@@ -264,7 +277,7 @@ static const struct command expectations[] = {
     { "counters", expect_counters }, { "state", expect_state },         { "in-flight", expect_in_flight },
     { "reading", expect_reading },   { "rebalance", expect_rebalance }, { "breaker", expect_breaker },
     { "health", expect_health },     { "ensure", expect_ensure },       { "recalled", expect_recalled },
-    { "hurried", expect_hurried },
+    { "hurried", expect_hurried },   { "inspect", expect_inspect },     { "held", expect_held },
 };
 
 void script_expect(struct script *s, const struct words *w)

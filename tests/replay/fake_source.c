@@ -220,6 +220,7 @@ static bool next_rebalance(struct fake_source *source, struct er_source_event *e
         source->event_partitions[i] = (struct er_source_partition){ er_str_of(p->topic), p->partition, item->indexes[i] };
         if (item->kind == ER_REBALANCE_ASSIGNED) {
             p->assigned = true;
+            p->held = false;
             p->epoch++;
             p->stored = -1;
         } else if (item->kind == ER_REBALANCE_LOST) {
@@ -233,9 +234,8 @@ static bool next_rebalance(struct fake_source *source, struct er_source_event *e
     return true;
 }
 
-static void deliver(struct fake_source *source, struct er_source_record *out)
+static void deliver(struct fake_source *source, struct fake_item *item, struct er_source_record *out)
 {
-    struct fake_item *item = take_after(source, NULL);
     struct fake_record *record = item->record;
 
     item->record = NULL;
@@ -253,6 +253,7 @@ static void deliver(struct fake_source *source, struct er_source_record *out)
 static size_t poll_now(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
 {
     struct fake_source *source = ctx;
+    struct fake_item *before;
     size_t n = 0;
 
     (void)wait_ns;
@@ -264,8 +265,14 @@ static size_t poll_now(void *ctx, struct er_source_record *records, size_t max, 
         }
         forget_poll_headers(source);
     }
-    while (n < max && n < 4096 && source->first != NULL && source->first->kind == ER_REBALANCE_NONE) {
-        deliver(source, &records[n++]);
+    before = NULL;
+    for (struct fake_item *item = source->first; n < max && n < 4096 && item != NULL && item->kind == ER_REBALANCE_NONE;
+         item = before == NULL ? source->first : before->next) {
+        if (source->partitions[item->record->index].held) {
+            before = item;
+        } else {
+            deliver(source, take_after(source, before), &records[n++]);
+        }
     }
     next_rebalance(source, event);
     return n;
@@ -349,6 +356,17 @@ static void fake_record(void *ctx, void *owner, struct er_record *out)
     no_memory_resume();
 }
 
+static void fake_hold(void *ctx, uint32_t index, bool held)
+{
+    struct fake_source *source = ctx;
+
+    if (index >= PARTITIONS || !source->partitions[index].assigned) {
+        fail_at(source->failure, "a partition is held that is not assigned");
+        return;
+    }
+    source->partitions[index].held = held;
+}
+
 static void fake_release(void *ctx, void *owner)
 {
     struct fake_source *source = ctx;
@@ -363,5 +381,6 @@ const struct er_source_ops fake_source_ops = {
     .store = fake_store,
     .commit = fake_commit,
     .record = fake_record,
+    .hold = fake_hold,
     .release = fake_release,
 };

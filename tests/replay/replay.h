@@ -42,6 +42,7 @@ struct fake_partition {
     int32_t partition;
     bool used;     /* the script named it */
     bool assigned; /* as the group sees it */
+    bool held;     /* the worker wants no more of it now */
     unsigned epoch;
     int64_t stored, committed; /* -1: none */
 };

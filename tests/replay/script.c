@@ -48,6 +48,11 @@ static void on_ensure(void *ctx, struct er_str topic)
     script_hook_topic(ctx, topic)->ensured++;
 }
 
+static void on_inspect(void *ctx, struct er_str topic)
+{
+    script_hook_topic(ctx, topic)->inspected++;
+}
+
 static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text)
 {
     struct script *s = ctx;
@@ -561,9 +566,8 @@ static void do_report(struct script *s, const struct words *w)
     }
 }
 
-static void do_ensured(struct script *s, const struct words *w)
+static enum er_code answer_code(const char *answer)
 {
-    const char *answer = script_arg(s, w, 2);
     enum er_code code = ER_OK;
 
     for (int i = 0; strcmp(answer, "ok") != 0 && i < ER_CODE_COUNT; i++) {
@@ -571,8 +575,22 @@ static void do_ensured(struct script *s, const struct words *w)
             code = (enum er_code)i;
         }
     }
+    return code;
+}
+
+static void do_ensured(struct script *s, const struct words *w)
+{
+    const char *answer = script_arg(s, w, 2);
+
     if (s->worker != NULL) {
-        er_worker_ensured(s->worker, er_str_of(script_arg(s, w, 1)), code, answer);
+        er_worker_ensured(s->worker, er_str_of(script_arg(s, w, 1)), answer_code(answer), answer);
+    }
+}
+
+static void do_inspected(struct script *s, const struct words *w)
+{
+    if (s->worker != NULL) {
+        er_worker_inspected(s->worker, er_str_of(script_arg(s, w, 1)), answer_code(script_arg(s, w, 2)));
     }
 }
 
@@ -630,6 +648,7 @@ static const struct command commands[] = {
     { "queue", do_queue },
     { "report", do_report },
     { "ensured", do_ensured },
+    { "inspected", do_inspected },
     { "stop", do_stop },
     { "ignore", do_ignore },
     { "expect", script_expect },
@@ -668,7 +687,7 @@ static void script_init(struct script *s, const char *path, struct failure *fail
         .source = { &fake_source_ops, &s->source },
         .sink = { &s->sink_ops, &s->sink },
         .clock = { s, virtual_ns, virtual_wall_ms },
-        .hooks = { s, on_ensure, on_breaker, on_health },
+        .hooks = { s, on_ensure, on_inspect, on_breaker, on_health },
         .limits = er_worker_default_limits(),
         .counters = &s->counters,
         .provenance = ER_PROVENANCE_SOURCE,

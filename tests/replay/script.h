@@ -11,7 +11,7 @@
 struct hook_topic {
     char name[NAME];
     enum er_breaker_state breaker;
-    unsigned ensured;
+    unsigned ensured, inspected;
 };
 
 struct script {

@@ -1,0 +1,101 @@
+/* What stands still must not stop what goes on: a destination whose partition has no leader, and a source partition whose oldest event
+ * cannot be finished (its dead letter cannot be written, its destination does not answer).
+ *
+ *   a lane without a report for stall_ns --hooks.inspect--> no leader: its breaker opens, what it has is recalled
+ *   a full window of which one partition's oldest event is older than stall_ns: that partition is held back, the others are read on */
+#include "router/worker_internal.h"
+
+enum { INSPECTED_AT_ONCE = 32 };
+
+static bool is_stalled(const struct er_worker *w, const struct er_lane *lane)
+{
+    return lane->sent > 0 && w->now - lane->heard_at >= w->o.limits.stall_ns;
+}
+
+/* Only the cluster's metadata can tell a topic without a leader from a broker that is slow or away: those are waited for. */
+static void inspect_lanes(struct er_worker *w)
+{
+    const struct er_destinations *table = &w->destinations;
+    unsigned left = INSPECTED_AT_ONCE;
+
+    for (size_t i = 0; i < table->lanes_capacity && left > 0; i++) {
+        struct er_lane *lane = table->lanes[i];
+
+        if (lane == NULL || !is_stalled(w, lane) || w->now < lane->inspect_at) {
+            continue;
+        }
+        lane->inspect_at = w->now + w->o.limits.stall_ns;
+        left--;
+        w->o.hooks.inspect(w->o.hooks.ctx, lane->name);
+    }
+}
+
+void er_worker_inspected(struct er_worker *w, struct er_str topic, enum er_code code)
+{
+    struct er_lane *lane = er_destinations_find(&w->destinations, topic);
+
+    if (lane == NULL || code != ER_E_DESTINATION_LEADERLESS || lane->sent == 0) {
+        return;
+    }
+    w->now = er_clock_now(&w->o.clock);
+    if (lane == w->dead_lane) {
+        er_worker_set_health(w, false, er_code_title(code));
+        return;
+    }
+    if (lane->breaker == ER_BREAKER_CLOSED || lane->breaker == ER_BREAKER_HALF_OPEN) {
+        er_worker_open_breaker(w, lane, code, er_code_title(code));
+    }
+    if (w->txn.on) {
+        er_worker_txn_fail(w);
+    } else if (w->o.sink.ops->recall != NULL) {
+        w->o.sink.ops->recall(w->o.sink.ctx);
+    }
+}
+
+/* ---- source partitions ---- */
+
+static int64_t age(const struct er_worker *w, struct er_window *window)
+{
+    return er_window_size(window) == 0 ? 0 : w->now - er_window_slot(window, window->base)->arrived_ns;
+}
+
+static void set_held(struct er_worker *w, struct er_window *window, bool held)
+{
+    window->held = held;
+    w->o.source.ops->hold(w->o.source.ctx, window->index, held);
+}
+
+static void hold_partitions(struct er_worker *w)
+{
+    bool full = er_worker_window_full(w);
+
+    w->aside_events = w->aside_bytes = 0;
+    for (size_t i = 0; i < w->n_windows; i++) {
+        struct er_window *window = w->windows[i];
+
+        if (window == NULL) {
+            continue;
+        }
+        if (!window->held && full && age(w, window) >= w->o.limits.stall_ns) {
+            set_held(w, window, true);
+        } else if (window->held && age(w, window) < w->o.limits.stall_ns) {
+            set_held(w, window, false);
+        }
+        if (window->held) {
+            w->aside_events += er_window_size(window);
+            w->aside_bytes += er_window_bytes(window);
+        }
+    }
+}
+
+void er_worker_look_for_stalls(struct er_worker *w)
+{
+    if (w->now < w->stall_at) {
+        return;
+    }
+    w->stall_at = w->now + w->o.limits.stall_ns / 4;
+    inspect_lanes(w);
+    if (w->o.source.ops->hold != NULL) {
+        hold_partitions(w);
+    }
+}
