@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "router/clock.h"
 #include "router/kafka_conf.h"
+#include "router/kafka_record.h"
 #include "router/kafka_start.h"
 
 enum {
@@ -51,10 +52,8 @@ struct er_kafka_source {
     rd_kafka_message_t *stray; /* a record that came through the consumer queue: its partition could not be forwarded */
     rd_kafka_message_t **messages;
     size_t messages_capacity;
-    struct er_header *headers; /* of the records of the last poll */
-    size_t headers_capacity;
-    struct er_header *again; /* of the last call of record */
-    size_t again_capacity;
+    struct er_kafka_headers headers; /* of the records of the last poll */
+    struct er_kafka_headers again;   /* of the last call of record */
 
     pthread_mutex_t mutex;
     struct er_kafka_source_state state; /* mutex */
@@ -359,74 +358,19 @@ static struct slot *slot_of(struct er_kafka_source *source, const rd_kafka_messa
     return slot->leaving ? NULL : slot;
 }
 
-static void *grow(void *items, size_t *capacity, size_t need, size_t size)
-{
-    size_t n = *capacity < 16 ? 16 : *capacity;
-    void *p;
-
-    if (need <= *capacity)
-        return items;
-    while (n < need)
-        n *= 2;
-    p = realloc(items, n * size);
-    if (p != NULL)
-        *capacity = n;
-    return p;
-}
-
-/* Appends the headers of the message to *headers from *at on. False without memory. */
-static bool read_headers(const rd_kafka_message_t *message, struct er_header **headers, size_t *capacity, size_t *at)
-{
-    rd_kafka_headers_t *list = NULL;
-    size_t n;
-
-    if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return true;
-    n = rd_kafka_header_cnt(list);
-    if (*at + n > *capacity) {
-        struct er_header *p = grow(*headers, capacity, *at + n, sizeof *p);
-
-        if (p == NULL)
-            return false;
-        *headers = p;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const char *name = "";
-        const void *value = NULL;
-        size_t size = 0;
-
-        if (rd_kafka_header_get_all(list, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
-            break;
-        (*headers)[(*at)++] = (struct er_header){ er_str_of(name), { value, value == NULL ? 0 : size }, value == NULL };
-    }
-    return true;
-}
-
-static void fill(struct er_record *record, rd_kafka_message_t *message, const struct slot *slot)
-{
-    rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-    int64_t timestamp = rd_kafka_message_timestamp(message, &type);
-
-    record->topic = slot != NULL ? er_str_of(slot->topic) : er_str_of(rd_kafka_topic_name(message->rkt));
-    record->partition = message->partition;
-    record->offset = message->offset;
-    record->timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp;
-    record->key = (struct er_str){ message->key, message->key == NULL ? 0 : message->key_len };
-    record->has_key = message->key != NULL;
-    record->value = (struct er_str){ message->payload, message->payload == NULL ? 0 : message->len };
-    record->has_value = message->payload != NULL;
-    record->owner = message;
-}
-
 /* Reads up to max messages into source->messages; waits for the first one only. */
 static size_t fetch(struct er_kafka_source *source, size_t max, int wait_ms)
 {
-    rd_kafka_message_t **messages = grow(source->messages, &source->messages_capacity, max, sizeof *messages);
+    rd_kafka_message_t **messages = source->messages;
     ssize_t n;
 
-    if (messages == NULL)
-        return 0;
-    source->messages = messages;
+    if (max > source->messages_capacity) {
+        messages = realloc(messages, max * sizeof(rd_kafka_message_t *));
+        if (messages == NULL)
+            return 0;
+        source->messages = messages;
+        source->messages_capacity = max;
+    }
     if (source->stray != NULL) {
         messages[0] = source->stray;
         source->stray = NULL;
@@ -448,11 +392,12 @@ static size_t take_records(struct er_kafka_source *source, struct er_source_reco
     size_t kept = 0;
     size_t used = 0;
 
+    source->headers.n = 0;
     for (size_t i = 0; i < n; i++) {
         rd_kafka_message_t *message = source->messages[i];
         struct er_source_record *record = &records[kept];
         struct slot *slot = NULL;
-        size_t first = used;
+        size_t first = source->headers.n;
 
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             take_error(source, message->err, rd_kafka_message_errstr(message));
@@ -462,20 +407,19 @@ static size_t take_records(struct er_kafka_source *source, struct er_source_reco
             rd_kafka_message_destroy(message);
             continue;
         }
-        while (!read_headers(message, &source->headers, &source->headers_capacity, &used)) {
+        while (!er_kafka_headers_read(&source->headers, message)) {
             struct timespec pause = { .tv_nsec = 10000000 };
 
             nanosleep(&pause, NULL); /* no memory: the record cannot be put back, so wait */
         }
-        fill(&record->record, message, slot);
+        er_kafka_record_fill(&record->record, message, slot->topic);
         record->index = (uint32_t)(slot - source->slots);
-        record->record.n_headers = used - first;
+        record->record.n_headers = source->headers.n - first;
         kept++;
     }
     /* the array may have moved while it grew */
-    used = 0;
     for (size_t i = 0; i < kept; i++) {
-        records[i].record.headers = source->headers + used;
+        records[i].record.headers = source->headers.items + used;
         used += records[i].record.n_headers;
     }
     return kept;
@@ -626,16 +570,16 @@ static enum er_code committed(void *ctx, struct er_source_offset *offsets, size_
 static void record_again(void *ctx, void *owner, struct er_record *out)
 {
     struct er_kafka_source *source = ctx;
-    size_t n = 0;
 
-    fill(out, owner, NULL);
-    while (!read_headers(owner, &source->again, &source->again_capacity, &n)) {
+    er_kafka_record_fill(out, owner, NULL);
+    source->again.n = 0;
+    while (!er_kafka_headers_read(&source->again, owner)) {
         struct timespec pause = { .tv_nsec = 10000000 };
 
         nanosleep(&pause, NULL);
     }
-    out->headers = source->again;
-    out->n_headers = n;
+    out->headers = source->again.items;
+    out->n_headers = source->again.n;
 }
 
 /* Its queue is not forwarded meanwhile: it fills up to librdkafka's bounds, then fetching stops. No pause, see the header. */
@@ -773,8 +717,8 @@ void er_kafka_source_free(struct er_kafka_source *source)
     free(source->slots);
     free(source->partitions);
     free(source->messages);
-    free(source->headers);
-    free(source->again);
+    free(source->headers.items);
+    free(source->again.items);
     pthread_mutex_destroy(&source->mutex);
     free(source);
 }

@@ -65,9 +65,20 @@ static void set_held(struct er_worker *w, struct er_window *window, bool held)
     w->o.source.ops->hold(w->o.source.ctx, window->index, held);
 }
 
+/* A partition is held for the sake of others only. */
+static bool others_go_on(const struct er_worker *w)
+{
+    for (size_t i = 0; i < w->n_windows; i++) {
+        if (w->windows[i] != NULL && age(w, w->windows[i]) < w->o.limits.stall_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void hold_partitions(struct er_worker *w)
 {
-    bool full = er_worker_window_full(w);
+    bool full = er_worker_window_full(w) && others_go_on(w);
 
     w->aside_events = w->aside_bytes = 0;
     for (size_t i = 0; i < w->n_windows; i++) {
