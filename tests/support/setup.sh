@@ -11,8 +11,8 @@ set -euo pipefail
 build=(gcc libc6-dev make pkg-config ca-certificates librdkafka-dev libpcre2-dev libsqlite3-dev libevent-dev libinih-dev
        libxxhash-dev uthash-dev libcurl4-openssl-dev libmimalloc-dev libyaml-dev)
 test=(libcmocka-dev python3 python3-confluent-kafka python3-pytest python3-jsonschema python3-yaml kcat jq sqlite3 util-linux
-      openjdk-17-jre-headless maven mandoc)
-lint=(unicode-data clang libclang-rt-dev clang-format clang-tidy cppcheck universal-ctags shellcheck mandoc valgrind gcovr)
+      openjdk-17-jre-headless maven mandoc unicode-data)
+lint=(clang libclang-rt-dev clang-format clang-tidy cppcheck universal-ctags shellcheck mandoc valgrind gcovr)
 
 [ $# -gt 0 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 64; }
 wanted=()
