@@ -145,6 +145,23 @@ SCHEMA_TESTS := $(wildcard tests/schemas/*_test.py)
 CLI_TESTS := $(wildcard tests/cli/*_test.py)
 GOLDEN_PY := $(wildcard tests/golden/*_test.py)
 
+# LIBRDKAFKA=FOLDER: what is tested runs with the librdkafka.so.1 of that folder; the clients that watch it in the integration tests keep
+# the system's.
+ifneq ($(LIBRDKAFKA),)
+ifeq ($(wildcard $(LIBRDKAFKA)/librdkafka.so.1),)
+$(error LIBRDKAFKA is a folder with a librdkafka.so.1, not "$(LIBRDKAFKA)")
+endif
+WITH_LIBRDKAFKA := env LD_LIBRARY_PATH=$(abspath $(LIBRDKAFKA))
+RUN_PREFIX += $(WITH_LIBRDKAFKA)
+PROGRAMS := $(BUILD)/with-librdkafka
+WRAPPERS := $(PROGRAMS)/eventrouterd $(PROGRAMS)/eventrouterctl
+$(WRAPPERS): $(PROGRAMS)/%: FORCE
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec %s %s "$$@"\n' '$(WITH_LIBRDKAFKA)' $(abspath $(BUILD)/$*) > $@ && chmod +x $@
+else
+PROGRAMS := $(BUILD)
+endif
+
 RUN_TESTS = $(PYTHON) tests/support/run.py --logs build/test-logs/$(MODE) --prefix "$(RUN_PREFIX)"
 SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTHON) $(o) --programs $(BUILD)") -- replay $(REPLAY) -- \
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
@@ -152,7 +169,7 @@ SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTH
                schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)") -- \
                cli $(foreach o,$(CLI_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
-PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(BUILD)
+PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(PROGRAMS)
 SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
 TESTS_C := $(UNIT) $(GOLDEN) $(REPLAY) $(MOCK) $(FUZZ)
 
@@ -161,7 +178,7 @@ demo: ## installs what is missing, builds, runs eventrouterd --demo (DEMO_ARGS="
 	@$(AGAIN) all
 	$(BUILD)/eventrouterd --demo $(DEMO_ARGS)
 
-test: ## installs what is missing, builds, runs every test; last line: N passed, N failed
+test: $(WRAPPERS) ## installs what is missing, builds, runs every test; last line: N passed, N failed
 	@tests/support/setup.sh build test
 	@$(AGAIN) all tests
 	@$(RUN_TESTS) --timeout 2700 $(SUITES_CHECK) -- $(SUITES_MOCK) -- $(SUITES_INTEGRATION)
@@ -178,7 +195,7 @@ unit: $(UNIT) ## unit tests only
 check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
 	@$(RUN_TESTS) $(SUITES_MOCK)
 
-check-integration: all ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
+check-integration: all $(WRAPPERS) ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
 	@$(RUN_TESTS) --timeout 2700 $(SUITES_INTEGRATION)
 
 valgrind: all $(UNIT) $(REPLAY) ## unit and replay tests under valgrind
@@ -254,10 +271,10 @@ clean: ## removes build/ (the Kafka jars stay in ~/.m2)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
-	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS='
+	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS=  LIBRDKAFKA='
 
 .PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-gate bench-pipeline \
-        format format-check tidy cppcheck layers lint docs-check install dist clean help
+        format format-check tidy cppcheck layers lint docs-check install dist clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
