@@ -62,11 +62,11 @@ def test_all_errors_at_once(daemon):
     assert len([line for line in done.stderr.splitlines() if "error[E" in line]) == 3, done.stderr
 
 
-def test_usage(daemon):
+def test_usage(daemon, tmp_path):
     assert daemon("--no-such-option").returncode == 64
     assert daemon("-c").returncode == 64
     assert daemon("surplus").returncode == 64
-    assert daemon("-c", "/nonexistent/er.ini").returncode == 78
+    assert daemon("-c", str(tmp_path / "nowhere" / "er.ini")).returncode == 78
     assert daemon("--version").returncode == 0
     assert "eventrouterd" in daemon("--help").stdout
 
@@ -114,10 +114,10 @@ def test_store_that_is_no_database(router):
     assert "E502" in store_error(router, spoil)
 
 
-def test_store_in_a_missing_folder(router):
+def test_store_in_a_missing_folder(router, tmp_path):
     def spoil(one):
-        one.config["store.path"] = "/nonexistent/folder/er.db"
-    assert "/nonexistent/folder" in store_error(router, spoil)
+        one.config["store.path"] = tmp_path / "nowhere" / "folder" / "er.db"
+    assert "/nowhere/folder" in store_error(router, spoil)
 
 
 def test_store_of_a_newer_version(router):
