@@ -112,7 +112,7 @@ static const struct row {
     { 0, "--print-config", NULL, take_print, "print every value with its origin, secrets masked, and leave" },
     { 0, "--demo", NULL, take_demo, "show the router at work on a Kafka of its own, in a temporary directory" },
     { 0, "--demo-seconds", "N", take_seconds, "end the demo after N seconds" },
-    { 0, "--version", NULL, take_version, "print the version and leave" },
+    { 0, "--version", NULL, take_version, "print the versions of the router and librdkafka, and leave" },
     { 'h', "--help", NULL, take_help, "print this text and leave" },
 };
 #define ROW_COUNT (sizeof rows / sizeof *rows)

@@ -11,6 +11,7 @@
 #include "router/command_line.h"
 #include "router/config.h"
 #include "router/demo.h"
+#include "router/kafka_check.h"
 #include "router/log.h"
 #include "router/notify.h"
 #include "router/router.h"
@@ -281,8 +282,8 @@ static enum er_code start(struct daemon *d, struct er_err *err)
 
 static void log_start(struct daemon *d)
 {
-    er_log_write(d->log, ER_LOG_INFO, ER_LM("started"), ER_LF("version", ER_VERSION), ER_LFI("pid", getpid()),
-                 ER_LF("socket", d->config->admin_socket), ER_LF("http", er_admin_http_address(d->admin)),
+    er_log_write(d->log, ER_LOG_INFO, ER_LM("started"), ER_LF("version", ER_VERSION), ER_LF("librdkafka", er_kafka_version()),
+                 ER_LFI("pid", getpid()), ER_LF("socket", d->config->admin_socket), ER_LF("http", er_admin_http_address(d->admin)),
                  ER_LF("store", d->config->store_path), ER_LFI("revision", er_store_revision(d->store)));
     er_notify("READY=1");
 }
@@ -393,7 +394,7 @@ int main(int argc, char **argv)
         if (d.line.action == ER_ACTION_HELP)
             er_command_line_help(&text);
         else
-            er_buf_add(&text, ER_STR("eventrouterd " ER_VERSION "\n"));
+            er_buf_printf(&text, "eventrouterd %s (librdkafka %s)\n", ER_VERSION, er_kafka_version());
         flush(&text, stdout);
     } else {
         d.exit_code = act(&d, environ);

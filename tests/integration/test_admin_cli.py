@@ -215,8 +215,10 @@ def test_many_connections_at_once(one):
 
 
 def test_version_and_status(one):
-    assert one.must("GET", "/version").json["version"]
+    version = one.must("GET", "/version").json["version"]
     status = one.must("GET", "/v1/status").json
+    library = status["kafka"]["librdkafka"]
+    assert re.search(rf"\bstarted\b.*\b{re.escape(version)}\b.*\b{re.escape(library)}\b", one.log_text())
     assert status["revision"] == 0
     assert one.must("GET", "/openapi.json").json["openapi"].startswith("3.")
     assert one.must("GET", "/readyz?verbose").status == 200

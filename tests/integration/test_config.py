@@ -1,5 +1,6 @@
 """Start and configuration errors: exit codes, messages, origin of values."""
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -67,7 +68,9 @@ def test_usage(daemon, tmp_path):
     assert daemon("-c").returncode == 64
     assert daemon("surplus").returncode == 64
     assert daemon("-c", str(tmp_path / "nowhere" / "er.ini")).returncode == 78
-    assert daemon("--version").returncode == 0
+    version = daemon("--version")
+    assert version.returncode == 0
+    assert re.fullmatch(r"eventrouterd \d+\.\d+\.\d+ \(librdkafka \d+\.\d+\.\d+\S*\)\n", version.stdout), version.stdout
     assert "eventrouterd" in daemon("--help").stdout
 
 
