@@ -137,7 +137,6 @@ static void test_merging(void **state)
     er_config_free(config);
 }
 
-/* Only the router's own linger.ms may be hurried. */
 static void value_is(const struct er_config *config, enum er_kafka_client client, const char *name, const char *expected)
 {
     struct er_kafka_handle handle = { .name = "test" };
@@ -168,6 +167,7 @@ static void test_delivery(void **state)
     er_config_free(exactly);
 }
 
+/* Only the router's own linger.ms may be hurried. */
 static void test_lingering(void **state)
 {
     static const char *const settings[] = { "kafka.linger.ms=7", "kafka.producer.linger.ms=7", "kafka.queue.buffering.max.ms=7" };
@@ -205,9 +205,9 @@ static void test_defects(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_bad_values), cmocka_unit_test(test_combination),
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_merging),    cmocka_unit_test(test_lingering),
-        cmocka_unit_test(test_defects),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_bad_values), cmocka_unit_test(test_combination),
+        cmocka_unit_test(test_accepted),  cmocka_unit_test(test_merging),    cmocka_unit_test(test_delivery),
+        cmocka_unit_test(test_lingering), cmocka_unit_test(test_defects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ static void test_attached(void **state)
 {
     struct er_kafka_guard guard = { 0 };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    char text[256];
+    char text[256], value[] = "x";
     rd_kafka_t *rk;
 
     (void)state;
@@ -59,7 +59,7 @@ static void test_attached(void **state)
     assert_null(rd_kafka_init_transactions(rk, 10000));
     for (int i = 0; i < 2; i++) {
         assert_null(rd_kafka_begin_transaction(rk));
-        assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_VALUE("x", 1), RD_KAFKA_V_END),
+        assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_VALUE(value, 1), RD_KAFKA_V_END),
                          RD_KAFKA_RESP_ERR_NO_ERROR);
         assert_null(rd_kafka_commit_transaction(rk, 10000));
         assert_int_equal(er_kafka_guard_verdict(&guard), i == 0 ? ER_GUARD_CLEAN : ER_GUARD_END_TXN); /* no begin between the two */
