@@ -37,7 +37,7 @@ def test_good_file(daemon):
     ("[router]\ngruop = g\n", ["er.ini:2", "E701", "group"]),
     ("[ruoter]\ngroup = g\n", ["er.ini:1", "router"]),
     ("[router]\nshutdown_timeout = soon\n", ["er.ini:2", "E702", "shutdown_timeout"]),
-    ("[router]\ndelivery = exactly-once\n", ["E702", "later version"]),
+    ("[router]\ndelivery = exactly-once\n", ["E702", "router.instance"]),
     ("[router]\ndelivery = sometimes\n", ["E702", "at-least-once"]),
     ("[kafka]\nenable.auto.commit = true\n", ["E703", "enable.auto.commit"]),
     ("[kafka]\nplugin.library.paths = /tmp/x.so\n", ["E703", "plugin.library.paths"]),
