@@ -72,6 +72,20 @@ Q := $(if $(V),,@)
 
 all: $(BUILD)/eventrouterd $(BUILD)/eventrouterctl ## both programs, in build/$(MODE)
 
+# Flags of the last build. When they are others now, what was built with them is out of date. Warnings are left out: they change no code.
+quoted = '$(subst ','\'',$(strip $(1)))'
+CODE_FLAGS = $(CC) $(filter-out $(WARN),$(ALL_CFLAGS))
+LINK_FLAGS = $(CC) $(ALL_LDFLAGS) $(ALLOCATOR_LIBS)
+ifneq ($(strip $(CODE_FLAGS)),$(strip $(file <$(BUILD)/flags-code)))
+.PHONY: $(BUILD)/flags-code
+endif
+ifneq ($(strip $(LINK_FLAGS)),$(strip $(file <$(BUILD)/flags-link)))
+.PHONY: $(BUILD)/flags-link
+endif
+$(BUILD)/flags-code $(BUILD)/flags-link:
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(if $(filter %-code,$@),$(CODE_FLAGS),$(LINK_FLAGS))) > $@
+
 RULES_SRC := $(wildcard rules/*/*.c)
 ROUTER_SRC := $(filter-out router/main.c,$(wildcard router/*.c))
 CTL_SRC := $(wildcard admin/ctl_*.c)
@@ -86,14 +100,14 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/eventrouterd: $(call objs,router/main.c) $(BUILD)/librouter.a $(BUILD)/libadmin.a $(BUILD)/librules.a
+$(BUILD)/eventrouterd: $(call objs,router/main.c) $(BUILD)/librouter.a $(BUILD)/libadmin.a $(BUILD)/librules.a $(BUILD)/flags-link
 	@$(if $(V),,echo "LD $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR_LIBS) $(PKG_LIBS)
-$(BUILD)/eventrouterctl: $(call objs,$(CTL_SRC)) $(BUILD)/librules.a
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(ALLOCATOR_LIBS) $(PKG_LIBS)
+$(BUILD)/eventrouterctl: $(call objs,$(CTL_SRC)) $(BUILD)/librules.a $(BUILD)/flags-link
 	@$(if $(V),,echo "LD $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags-code
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC $<")
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
@@ -117,7 +131,7 @@ LIBS_admin := $(BUILD)/libadmin.a $(BUILD)/librules.a
 kind_dir = $(if $(filter unit,$(1)),tests,$(1))
 # $(call test_rule,kind,layer,suffix,support sources,libraries)
 define test_rule
-$(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIBS_$(2)) | $$(GEN)
+$(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIBS_$(2)) $$(BUILD)/flags-code | $$(GEN)
 	@mkdir -p $$(@D)
 	@$$(if $$(V),,echo "CC $$<")
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(PKG_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $$(ALL_LDFLAGS) -o $$@ $$< $(4) $$(LIBS_$(2)) $$(PKG_LIBS) $(5)
@@ -128,7 +142,7 @@ FUZZ_DRIVER := $(if $(FUZZ_MAIN),,$(wildcard tests/fuzz/replay.c))
 $(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)) $(if $(filter replay,$(k)),$(REPLAY_SUPPORT)),-lcmocka))))
 $(foreach l,rules router admin,$(eval $(call test_rule,fuzz,$(l),fuzz,$(FUZZ_DRIVER),$(FUZZ_MAIN))))
 $(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,$(BENCH_SUPPORT),)))
-$(BUILD)/bench/copy: tests/bench/copy.c
+$(BUILD)/bench/copy: tests/bench/copy.c $(BUILD)/flags-code
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC $<")
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS)
