@@ -1,12 +1,16 @@
 #!/usr/bin/python3
-"""What make builds again when flags change.
+"""What make builds again when flags change, and what make install leaves behind.
 
 Usage: install_test.py --programs build/release. Prints TAP.
 """
 import argparse
 import os
+import re
+import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODES = ("release", "debug", "asan", "tsan", "cov")
@@ -15,6 +19,7 @@ MODES = ("release", "debug", "asan", "tsan", "cov")
 class Tests:
     def __init__(self, programs):
         self.build = os.path.relpath(os.path.abspath(programs), TOP)
+        self.directory = tempfile.mkdtemp(prefix="install-")
         self.failures = []
 
     def make(self, *arguments):
@@ -43,6 +48,52 @@ class Tests:
         self.expect(f"-c -o {self.build}/router/main.o" in steps("CPPFLAGS=-DX='\"a b\"'"), "other flags of the compiler compile nothing")
         self.expect("-ljemalloc" in steps("ALLOCATOR=jemalloc"), "another allocator is not linked")
 
+    def install(self):
+        code, _, err = self.make("-s", "install", "DESTDIR=" + self.directory, "PREFIX=/opt/er", "SYSCONFDIR=/opt/etc")
+        self.expect(code == 0, err)
+
+    def test_install(self):
+        self.install()
+        found = {os.path.relpath(os.path.join(path, name), self.directory) for path, _, names in os.walk(self.directory) for name in names}
+        for name in ("bin/eventrouterd", "bin/eventrouterctl", "share/man/man1/eventrouterctl.1", "share/man/man5/eventrouter.ini.5",
+                     "share/man/man8/eventrouterd.8", "share/doc/eventrouter/README.md", "lib/systemd/system/eventrouterd.service"):
+            self.expect("opt/er/" + name in found, f"{name} is not installed")
+        self.expect(all(name.startswith("opt/") for name in found), f"outside of PREFIX and SYSCONFDIR: {found}")
+        mode = os.stat(os.path.join(self.directory, "opt/etc/eventrouter/eventrouter.ini")).st_mode
+        self.expect(stat.S_IMODE(mode) == 0o640, f"eventrouter.ini has mode {oct(mode)}")
+
+    def test_install_keeps_the_configuration(self):
+        self.install()
+        name = os.path.join(self.directory, "opt/etc/eventrouter/eventrouter.ini")
+        with open(name, "w", encoding="utf-8") as text:
+            text.write("; mine\n")
+        self.install()
+        with open(name, encoding="utf-8") as text:
+            self.expect(text.read() == "; mine\n", "make install wrote over the configuration")
+
+    def test_documents(self):
+        """What the installed documents name is installed too."""
+        self.install()
+        top = os.path.join(self.directory, "opt/er/share/doc/eventrouter")
+        names = sorted(os.listdir(os.path.join(top, "docs")))
+        self.expect("runbook.md" in names and "rules.md" in names, f"docs: {names}")
+        for name in names:
+            with open(os.path.join(top, "docs", name), encoding="utf-8") as text:
+                body = text.read()
+            targets = ["docs/" + target for target in re.findall(r"\]\(([^):#]+)\)", body)] + re.findall(r"`(schemas/[\w./-]*\w)`", body)
+            for target in targets:
+                self.expect(os.path.exists(os.path.join(top, target)), f"docs/{name} names {target}, which is not installed")
+
+    def test_unit(self):
+        """The daemon has a user of its own, the configuration is readable for root alone: it comes as a credential."""
+        self.install()
+        with open(os.path.join(self.directory, "opt/er/lib/systemd/system/eventrouterd.service"), encoding="utf-8") as text:
+            unit = text.read()
+        self.expect("\nDynamicUser=yes\n" in unit, "the unit has no user of its own")
+        self.expect("\nLoadCredential=eventrouter.ini:/opt/etc/eventrouter/eventrouter.ini\n" in unit, "no credential")
+        self.expect("\nExecStart=/opt/er/bin/eventrouterd -c %d/eventrouter.ini\n" in unit, "another file is read")
+        self.expect("@" not in re.sub(r"@system-service", "", unit), "a place is left open")
+
     def run(self):
         tests = [name for name in dir(self) if name.startswith("test_")]
         failed = 0
@@ -54,6 +105,7 @@ class Tests:
                 print("#   " + failure.replace("\n", "\n#   "))
             failed += bool(self.failures)
         print(f"1..{len(tests)}")
+        shutil.rmtree(self.directory)
         return 1 if failed else 0
 
 
