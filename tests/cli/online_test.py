@@ -448,13 +448,20 @@ class Tests:
     # ---- the real one
 
     def test_with_the_daemon(self):
-        demo = subprocess.Popen([f"{self.programs}/eventrouterd", "--demo", "--demo-seconds", "120"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                text=True, env=self.environment(TMPDIR=self.directory))
+        log = os.path.join(self.directory, "demo.log")
+        with open(log, "w", encoding="utf-8") as errors:
+            demo = subprocess.Popen([f"{self.programs}/eventrouterd", "--demo", "--demo-seconds", "120", "-o", "log.level=info", "-o",
+                                     "log.format=json"], stdout=subprocess.PIPE, stderr=errors, text=True,
+                                    env=self.environment(TMPDIR=self.directory))
         try:
             self.life(demo)
         finally:
             demo.terminate()
             demo.communicate(timeout=60)
+        with open(log, encoding="utf-8") as text:
+            requests = [line for line in map(json.loads, text) if line["msg"] == "admin request"]
+        self.expect(any((line["method"], line["path"], line["status"], line["uid"]) == ("GET", "/v1/subscriptions/nothing", 404, os.getuid())
+                        and line["us"] > 0 and line["bytes"] > 0 for line in requests), "a request is logged with its fields", requests)
 
     def wait_ready(self, at):
         end = time.monotonic() + DEADLINE
