@@ -166,6 +166,13 @@ static void the_tcp_listener_only_reads(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(ask_on(f, &tcp, rows[i].line, "", NULL), rows[i].status);
     }
+    /* no path of the other listener is proposed */
+    (void)ask_on(f, &tcp, "GET /v1/status", "", NULL);
+    HAS(f, "\"hint\":\"the admin socket has /v1, ");
+    (void)ask_on(f, &tcp, "GET /metric", "", NULL);
+    HAS(f, "\"hint\":\"did you mean /metrics?\"");
+    (void)ask(f, "GET /v1/statsu", NULL);
+    HAS(f, "\"hint\":\"did you mean /v1/status?\"");
     wire_hang_up(&tcp);
 }
 
