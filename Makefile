@@ -72,6 +72,20 @@ Q := $(if $(V),,@)
 
 all: $(BUILD)/eventrouterd $(BUILD)/eventrouterctl ## both programs, in build/$(MODE)
 
+# Flags of the last build. When they are others now, what was built with them is out of date. Warnings are left out: they change no code.
+quoted = '$(subst ','\'',$(strip $(1)))'
+CODE_FLAGS = $(CC) $(filter-out $(WARN),$(ALL_CFLAGS))
+LINK_FLAGS = $(CC) $(ALL_LDFLAGS) $(ALLOCATOR_LIBS)
+ifneq ($(strip $(CODE_FLAGS)),$(strip $(file <$(BUILD)/flags-code)))
+.PHONY: $(BUILD)/flags-code
+endif
+ifneq ($(strip $(LINK_FLAGS)),$(strip $(file <$(BUILD)/flags-link)))
+.PHONY: $(BUILD)/flags-link
+endif
+$(BUILD)/flags-code $(BUILD)/flags-link:
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(if $(filter %-code,$@),$(CODE_FLAGS),$(LINK_FLAGS))) > $@
+
 RULES_SRC := $(wildcard rules/*/*.c)
 ROUTER_SRC := $(filter-out router/main.c,$(wildcard router/*.c))
 CTL_SRC := $(wildcard admin/ctl_*.c)
@@ -86,14 +100,14 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/eventrouterd: $(call objs,router/main.c) $(BUILD)/librouter.a $(BUILD)/libadmin.a $(BUILD)/librules.a
+$(BUILD)/eventrouterd: $(call objs,router/main.c) $(BUILD)/librouter.a $(BUILD)/libadmin.a $(BUILD)/librules.a $(BUILD)/flags-link
 	@$(if $(V),,echo "LD $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR_LIBS) $(PKG_LIBS)
-$(BUILD)/eventrouterctl: $(call objs,$(CTL_SRC)) $(BUILD)/librules.a
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(ALLOCATOR_LIBS) $(PKG_LIBS)
+$(BUILD)/eventrouterctl: $(call objs,$(CTL_SRC)) $(BUILD)/librules.a $(BUILD)/flags-link
 	@$(if $(V),,echo "LD $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags-code
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC $<")
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
@@ -117,7 +131,7 @@ LIBS_admin := $(BUILD)/libadmin.a $(BUILD)/librules.a
 kind_dir = $(if $(filter unit,$(1)),tests,$(1))
 # $(call test_rule,kind,layer,suffix,support sources,libraries)
 define test_rule
-$(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIBS_$(2)) | $$(GEN)
+$(BUILD)/$(call kind_dir,$(1))/$(2)_%_$(3): tests/$(1)/$(2)_%_$(3).c $(4) $$(LIBS_$(2)) $$(BUILD)/flags-code | $$(GEN)
 	@mkdir -p $$(@D)
 	@$$(if $$(V),,echo "CC $$<")
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(PKG_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $$(ALL_LDFLAGS) -o $$@ $$< $(4) $$(LIBS_$(2)) $$(PKG_LIBS) $(5)
@@ -128,7 +142,7 @@ FUZZ_DRIVER := $(if $(FUZZ_MAIN),,$(wildcard tests/fuzz/replay.c))
 $(foreach l,rules router admin,$(foreach k,unit golden replay mock,$(eval $(call test_rule,$(k),$(l),test,$(if $(filter-out unit,$(k)),$(TEST_SUPPORT)) $(if $(filter replay,$(k)),$(REPLAY_SUPPORT)),-lcmocka))))
 $(foreach l,rules router admin,$(eval $(call test_rule,fuzz,$(l),fuzz,$(FUZZ_DRIVER),$(FUZZ_MAIN))))
 $(foreach l,rules router admin,$(eval $(call test_rule,bench,$(l),bench,$(BENCH_SUPPORT),)))
-$(BUILD)/bench/copy: tests/bench/copy.c
+$(BUILD)/bench/copy: tests/bench/copy.c $(BUILD)/flags-code
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC $<")
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS)
@@ -246,15 +260,19 @@ docs-check: all ## documents against options, routes, metrics, commands and erro
 MAN1 := $(wildcard admin/*.1)
 MAN5 := $(wildcard router/*.5)
 MAN8 := $(wildcard router/*.8)
+DOC = $(PREFIX)/share/doc/eventrouter
 install: all ## DESTDIR, PREFIX and SYSCONFDIR say where to
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/eventrouter $(DESTDIR)$(PREFIX)/lib/systemd/system \
-	    $(DESTDIR)$(SYSCONFDIR)/eventrouter
+	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(DOC)/docs $(DESTDIR)$(DOC)/schemas/events \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/eventrouter
 	install -m 755 $(BUILD)/eventrouterd $(BUILD)/eventrouterctl $(DESTDIR)$(PREFIX)/bin
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1)
 	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5)
 	$(if $(MAN8),install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8)
-	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/eventrouter
+	install -m 644 README.md LICENSE CHANGELOG.md SECURITY.md $(DESTDIR)$(DOC)
+	install -m 644 $(addprefix docs/,rules.md guarantees.md dead-letters.md runbook.md) $(DESTDIR)$(DOC)/docs
+	install -m 644 $(wildcard schemas/*.json schemas/*.yaml) $(DESTDIR)$(DOC)/schemas
+	install -m 644 $(wildcard schemas/events/*) $(DESTDIR)$(DOC)/schemas/events
 	sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' packaging/systemd/eventrouterd.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/eventrouterd.service
 	install -m 644 packaging/eventrouter.ini $(DESTDIR)$(SYSCONFDIR)/eventrouter/eventrouter.ini.sample

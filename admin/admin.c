@@ -1,7 +1,5 @@
 #include "admin/admin.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include "admin/http.h"
 #include "admin/listener.h"
@@ -59,7 +57,8 @@ static bool is_quiet(const struct er_http_outcome *outcome)
 static void log_outcome(void *ctx, const struct er_http_outcome *outcome)
 {
     const struct er_admin *admin = ctx;
-    char method[16] = "-", path[200] = "-", line[384];
+    char method[16] = "-", path[200] = "-";
+    struct er_admin_access access = { .method = method, .path = path };
 
     if (is_quiet(outcome)) {
         return;
@@ -68,10 +67,11 @@ static void log_outcome(void *ctx, const struct er_http_outcome *outcome)
         printable(outcome->request->method, method, sizeof method);
         printable(outcome->request->path, path, sizeof path);
     }
-    (void)snprintf(line, sizeof line, "admin %s %s status=%d bytes=%zu ms=%" PRIu64 ".%03u uid=%" PRId64, method, path,
-                   outcome->status, outcome->bytes, outcome->duration_us / 1000, (unsigned)(outcome->duration_us % 1000),
-                   outcome->uid);
-    admin->env->log(admin->env->ctx, outcome->status >= 500, line);
+    access.status = outcome->status;
+    access.bytes = outcome->bytes;
+    access.duration_us = outcome->duration_us;
+    access.uid = outcome->uid;
+    admin->env->log(admin->env->ctx, &access);
 }
 
 /* ---- Work in pieces */

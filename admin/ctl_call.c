@@ -66,7 +66,7 @@ static void print_problem(const struct er_json *problem, const struct er_ctl_req
     (void)fprintf(stderr, "error[%.*s]: %s%s", ER_STR_ARG(code), where, *where == '\0' ? "" : ": ");
     (void)fprintf(stderr, "%.*s%s%.*s", ER_STR_ARG(pointer), pointer.n > 0 ? ": " : "", ER_STR_ARG(detail));
     if (offset.n > 0) {
-        (void)fprintf(stderr, " (offset %.*s)", ER_STR_ARG(offset));
+        er_ctl_put_offset(detail, offset);
     }
     if (hint.n > 0) {
         (void)fprintf(stderr, "; %.*s", ER_STR_ARG(hint));

@@ -30,6 +30,21 @@ void er_ctl_error(enum er_code code, const char *format, ...)
     (void)fputc('\n', stderr);
 }
 
+void er_ctl_put_offset(struct er_str detail, struct er_str offset)
+{
+    char byte[40];
+    size_t n = (size_t)snprintf(byte, sizeof byte, "at byte %.*s", ER_STR_ARG(offset));
+
+    for (size_t i = 0; n < sizeof byte && i + n <= detail.n; i++) {
+        bool whole = i + n == detail.n || detail.p[i + n] < '0' || detail.p[i + n] > '9';
+
+        if (whole && memcmp(detail.p + i, byte, n) == 0) {
+            return;
+        }
+    }
+    (void)fprintf(stderr, " (offset %.*s)", ER_STR_ARG(offset));
+}
+
 void er_ctl_problems(const struct er_problems *problems, bool warning, const char *where)
 {
     for (const struct er_problem *p = problems->first; p != NULL; p = p->next) {
@@ -40,7 +55,10 @@ void er_ctl_problems(const struct er_problems *problems, bool warning, const cha
         (void)fputs(p->pointer.n == 0 ? "" : ": ", stderr);
         say(p->detail);
         if (p->offset != ER_NO_OFFSET) {
-            (void)fprintf(stderr, " (offset %zu)", p->offset);
+            char offset[24];
+
+            (void)snprintf(offset, sizeof offset, "%zu", p->offset);
+            er_ctl_put_offset(p->detail, er_str_of(offset));
         }
         (void)fputs(p->hint.n == 0 ? "" : "; ", stderr);
         say(p->hint);

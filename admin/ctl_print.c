@@ -134,11 +134,21 @@ static const struct er_json *lookup(const struct er_json *document, const char *
     return dot == NULL || member == NULL ? member : lookup(member, dot + 1);
 }
 
-static void add_cell(struct er_ctl_table *table, const struct er_json *value)
+/* A pattern stays JSON: 300 and "300" are two things in it, and its lists are alternatives. */
+static bool stays_json(struct er_str name)
+{
+    return er_str_eq(name, ER_STR("pattern"));
+}
+
+static void add_cell(struct er_ctl_table *table, const struct er_json *value, bool json)
 {
     struct er_buf buf = { 0 };
+    struct er_json_writer w;
 
-    if (value != NULL) {
+    er_jw_init(&w, &buf);
+    if (value != NULL && json) {
+        er_jw_json(&w, value);
+    } else if (value != NULL) {
         add_cell_text(&buf, value);
     }
     er_ctl_table_cell(table, buf.n > 0 ? er_buf_str(&buf) : ER_STR("-"));
@@ -194,7 +204,7 @@ bool er_ctl_list_item(void *ctx, const struct er_json *item)
         begin_table(list);
         for (const struct er_ctl_column *column = list->columns; column->header != NULL; column++) {
             if (shown(list->ctl, column)) {
-                add_cell(list->table, lookup(item, column->path));
+                add_cell(list->table, lookup(item, column->path), stays_json(er_str_of(column->path)));
             }
         }
     } else if (list->ctl->format == ER_CTL_NAME) {
@@ -237,11 +247,13 @@ static bool opens(const struct er_json *value)
 
 static void add_line(struct er_ctl_table *table, const struct er_json *value, struct er_str name)
 {
-    if (opens(value)) {
+    bool json = stays_json(name);
+
+    if (opens(value) && !json) {
         add_lines(table, value, name);
     } else {
         er_ctl_table_cell(table, name);
-        add_cell(table, value);
+        add_cell(table, value, json);
     }
 }
 

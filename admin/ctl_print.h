@@ -24,7 +24,7 @@ void er_ctl_list_begin(struct er_ctl_list *list, const struct er_ctl *ctl, const
 bool er_ctl_list_item(void *list, const struct er_json *item); /* an er_ctl_item_cb */
 void er_ctl_list_end(struct er_ctl_list *list, bool whole);
 
-/* One document: table and wide as lines "member  value" (members of objects as path), name as its id. */
+/* One document: table and wide as lines "member  value" (members of objects as path, a pattern as JSON), name as its id. */
 void er_ctl_print_document(const struct er_ctl *ctl, const struct er_json *document);
 
 /* The document on one line, without the members named in skip (ends with NULL; may be NULL itself). */

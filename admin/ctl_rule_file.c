@@ -149,10 +149,19 @@ static void read_document(struct loader *loader, const struct er_json *document,
     }
 }
 
-static void syntax_error(struct loader *loader, const struct er_err *err, size_t line)
+static void syntax_error(struct loader *loader, const struct er_err *err, size_t line, const char *hint)
 {
-    er_ctl_error(err->code, "%s: %s", place(loader, line), err->text);
+    er_ctl_error(err->code, "%s: %s%s", place(loader, line), err->text, hint);
     loader->out->errors++;
+}
+
+/* Does a document that is cut go on, as it looks, on the next line? */
+static bool goes_on(struct er_str line)
+{
+    while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t' || line.p[line.n - 1] == '\r')) {
+        line.n--;
+    }
+    return line.n > 0 && memchr("{[,:", line.p[line.n - 1], 4) != NULL;
 }
 
 static void read_line(struct loader *loader, struct er_str text, size_t line)
@@ -166,7 +175,10 @@ static void read_line(struct loader *loader, struct er_str text, size_t line)
     if (er_json_parse(loader->arena, text, loader->limits.max_depth, &document, &err) == ER_OK) {
         read_document(loader, document, document->end - document->offset, (struct er_str){ "", 0 }, line);
     } else {
-        syntax_error(loader, &err, line);
+        syntax_error(loader, &err, line,
+                     err.code == ER_E_JSON_TRUNCATED && goes_on(text)
+                         ? "; each line is a document here, one over several lines goes into a file called *.json"
+                         : "");
     }
     er_arena_reset(loader->arena);
 }
@@ -225,7 +237,7 @@ static bool read_whole(struct loader *loader, struct er_str text)
     }
     loader->lines = false;
     if (code != ER_OK) {
-        syntax_error(loader, &err, 0);
+        syntax_error(loader, &err, 0, "");
     } else if (document->type == ER_JSON_ARRAY) {
         read_elements(loader, document);
     } else {

@@ -166,6 +166,10 @@ enum er_ctl_exit er_ctl_remove(const struct er_ctl *ctl, const struct er_ctl_arg
         }
         result = one != ER_CTL_OK ? one : result;
     }
+    if (er_ctl_has(args, "dry-run")) {
+        (void)fflush(stdout);
+        (void)fputs("dry run: nothing was removed\n", stderr);
+    }
     er_ctl_session_close(&session);
     return result;
 }

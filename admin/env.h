@@ -7,6 +7,15 @@
 #include "rules/engine/ruleset.h"
 #include "rules/store/change.h"
 
+/* A request that was answered. Texts are zero terminated, bounded and printable; "-" when the request could not be read. */
+struct er_admin_access {
+    const char *method, *path;
+    int status;
+    size_t bytes; /* of the answer's body */
+    uint64_t duration_us;
+    int64_t uid; /* of the peer; -1 on the TCP listener */
+};
+
 struct er_admin_env {
     void *ctx; /* first argument of every function */
     struct er_store *store;
@@ -24,8 +33,8 @@ struct er_admin_env {
     void (*metrics)(void *ctx, struct er_buf *out);
     /* True from the first moment of a shutdown: changes are answered 503. */
     bool (*draining)(void *ctx);
-    /* One log line at level info (access) or warn; message is zero terminated, already bounded. */
-    void (*log)(void *ctx, bool warning, const char *message);
+    /* One log line. */
+    void (*log)(void *ctx, const struct er_admin_access *access);
 };
 
 #endif

@@ -194,7 +194,8 @@ enum er_code er_listener_tcp(const char *address, struct er_listener *out, struc
     status = errno;
     freeaddrinfo(list);
     if (out->fd < 0) {
-        return er_err_set(err, ER_E_SYSTEM, "cannot listen on http.listen = \"%.80s\": %s", address, strerror(status));
+        return er_err_set(err, ER_E_SYSTEM, "cannot listen on http.listen = \"%.80s\": %s%s", address, strerror(status),
+                          status == EADDRINUSE ? "; set another http.listen, or an empty one for none" : "");
     }
     remember_address(out);
     return ER_OK;

@@ -232,16 +232,24 @@ static bool check_query(struct er_call *call)
 
 static void not_found(struct er_call *call)
 {
-    const char *paths[ROUTES];
-    const char *near;
-    char hint[96];
+    static const struct er_str api = { "/v1/", 4 };
+    const struct er_http_request *request = call->request;
+    const char *paths[ROUTES], *near;
+    char hint[96] = "GET /openapi.json lists the paths";
+    size_t n = 0;
 
     for (size_t i = 0; i < ROUTES; i++) {
-        paths[i] = table[i].path;
+        if (!request->read_only || (table[i].flags & ER_ROUTE_PUBLIC) != 0) {
+            paths[n++] = table[i].path;
+        }
     }
-    near = er_suggest(call->request->path, paths, ROUTES);
-    (void)snprintf(hint, sizeof hint, "did you mean %s?", near == NULL ? "" : near);
-    er_call_fail(call, ER_E_NOT_FOUND, "there is no such path", near == NULL ? "GET /openapi.json lists the paths" : hint);
+    near = er_suggest(request->path, paths, n);
+    if (request->read_only && request->path.n >= api.n && memcmp(request->path.p, api.p, api.n) == 0) {
+        (void)snprintf(hint, sizeof hint, "the admin socket has /v1, this address only reads");
+    } else if (near != NULL) {
+        (void)snprintf(hint, sizeof hint, "did you mean %s?", near);
+    }
+    er_call_fail(call, ER_E_NOT_FOUND, "there is no such path", hint);
 }
 
 static void run(struct er_call *call)

@@ -277,9 +277,9 @@ static void print_welcome(const struct er_demo *demo, const char *http)
     er_buf_add(&out, ER_STR("\nIn another terminal:\n"));
     er_buf_printf(&out, "  %s -s %s subscription list\n", client, socket);
     er_buf_printf(&out, "  %s -s %s subscription add me --type 'order.*' --regex 'user.country=^FR$'\n", client, socket);
-    er_buf_printf(&out, "  kcat -b %s -C -t sub.me -o end\n", bootstrap);
-    er_buf_printf(&out, "  echo '{\"type\":\"order.created\",\"user\":{\"country\":\"FR\"}}' | kcat -b %s -P -t %s\n\n", bootstrap,
+    er_buf_printf(&out, "  echo '{\"type\":\"order.created\",\"user\":{\"country\":\"FR\"}}' | kcat -b %s -P -t %s\n", bootstrap,
                   topic);
+    er_buf_printf(&out, "  kcat -b %s -C -t sub.me -o beginning\n\n", bootstrap);
     print(&out);
 }
 

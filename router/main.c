@@ -106,9 +106,11 @@ static bool env_draining(void *ctx)
     return d->stopping || er_router_draining(d->router);
 }
 
-static void env_log(void *ctx, bool warning, const char *message)
+static void env_log(void *ctx, const struct er_admin_access *access)
 {
-    er_log_write(((struct daemon *)ctx)->log, warning ? ER_LOG_WARN : ER_LOG_INFO, ER_LM(message));
+    er_log_write(((struct daemon *)ctx)->log, access->status >= 500 ? ER_LOG_WARN : ER_LOG_INFO, ER_LM("admin request"),
+                 ER_LF("method", access->method), ER_LF("path", access->path), ER_LFI("status", access->status),
+                 ER_LFI("bytes", access->bytes), ER_LFI("us", access->duration_us), ER_LFI("uid", access->uid));
 }
 
 /* ---- loop ---- */

@@ -257,6 +257,7 @@ void er_router_dispatch(struct er_router *router)
         start_workers(router);
     take_failures(router);
     warn_without_broker(router, now);
+    er_router_log_readiness(router);
 }
 
 struct er_ruleset *er_router_ruleset(const struct er_router *router)

@@ -17,7 +17,8 @@ struct er_router {
     struct er_change_queue *queue;
     struct er_worker_thread *workers[ER_WORKERS_MAX]; /* made when the topics were looked at, with a broker */
     size_t n_workers;
-    bool started; /* the workers */
+    bool started;   /* the workers */
+    bool was_ready; /* as the log has it */
     int64_t start_wall_ms;
     uint64_t start_ms;
     bool stopping;
@@ -25,5 +26,8 @@ struct er_router {
     struct er_err failure;
     uint64_t warned_ms; /* last warning that no broker answers */
 };
+
+/* Writes a line when readiness has changed. */
+void er_router_log_readiness(struct er_router *router);
 
 #endif

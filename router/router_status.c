@@ -25,7 +25,10 @@ static void check_kafka(struct er_router *router, struct check *check)
     check->name = "kafka";
     check->ok =
         !cluster.source_missing && (cluster.reached || (router->started && er_clock_ms() - cluster.since_ms < UNREACHED_MS));
-    snprintf(check->detail, sizeof check->detail, "%s", check->ok ? "a broker answers" : cluster.text);
+    snprintf(check->detail, sizeof check->detail, "%s",
+             !check->ok        ? cluster.text
+             : cluster.reached ? "a broker answers"
+                               : "a broker answered a few seconds ago");
 }
 
 static void check_topics(struct er_router *router, struct check *check)
@@ -102,6 +105,24 @@ bool er_router_ready(struct er_router *router, struct er_json_writer *w)
         er_jw_end(w);
     }
     return ok;
+}
+
+void er_router_log_readiness(struct er_router *router)
+{
+    struct check checks[N_CHECKS], *failed = checks;
+    bool ok = run_checks(router, checks);
+
+    if (ok == router->was_ready)
+        return;
+    router->was_ready = ok;
+    if (ok) {
+        er_log_write(router->options.log, ER_LOG_INFO, ER_LM("ready"), ER_LFI("workers", router->n_workers));
+        return;
+    }
+    while (failed->ok)
+        failed++;
+    er_log_write(router->options.log, ER_LOG_WARN, ER_LM("not ready any more"), ER_LF("check", failed->name),
+                 ER_LF("reason", failed->detail));
 }
 
 /* ---- balance ---- */

@@ -343,7 +343,8 @@ static enum er_code delete_one(struct er_plan *plan, struct er_str id, bool casc
         return code;
     }
     if (subscriber->subscriptions > 0 && !cascade) {
-        return er_err_set(err, ER_E_IN_USE, "subscriber %.*s has %zu subscription%s; delete them first, or use cascade",
+        return er_err_set(err, ER_E_IN_USE,
+                          "subscriber %.*s has %zu subscription%s; delete them first, or ask for cascade to delete them too",
                           ER_STR_ARG(id), subscriber->subscriptions, subscriber->subscriptions == 1 ? "" : "s");
     }
     code = er_plan_drop_listed(plan, ER_SQL_SUBSCRIPTION_IDS_OF, subscriber->id, err);

@@ -290,7 +290,7 @@ class Tests:
 
     def test_wrong_documents_are_not_sent(self):
         self.write("bad.jsonl", '{"id":"a","subscriber":"s"}\n{"id":"a","subscriber":"s","types":[]}\n{oops\n')
-        self.assert_wrong(["sub", "add", "s", "--regex", "a=("], ["error[E301]: /regex/a: ", "(offset 1)"])
+        self.assert_wrong(["sub", "add", "s", "--regex", "a=("], ["error[E301]: /regex/a: the regex does not compile at byte 1: missing closing parenthesis; "])
         self.assert_wrong(["sub", "add", "s", "--regex", "a"], ["error[E800]", "PATH=PATTERN"])
         self.assert_wrong(["sub", "add", "s", "--regex", "a=x", "--regex", "a=y"], ["error[E110]"])
         self.assert_wrong(["sub", "add"], ["error[E800]", "SUBSCRIBER"])
@@ -311,11 +311,14 @@ class Tests:
 
     def test_refusals(self):
         problem = {"status": 422, "detail": "2 errors", "errors": [
-            {"code": "E301", "pointer": "/1/regex/x", "detail": "no", "offset": 4, "hint": "do this"}, {"code": "E999", "pointer": "", "detail": "new"}]}
+            {"code": "E301", "pointer": "/1/regex/x", "detail": "no", "offset": 4, "hint": "do this"},
+            {"code": "E301", "pointer": "", "detail": "bad at byte 12", "offset": 12}, {"code": "E301", "pointer": "", "detail": "bad at byte 12: x", "offset": 1},
+            {"code": "E999", "pointer": "", "detail": "new"}]}
         documents = '{"id":"a","subscriber":"s"}\n{"id":"b","subscriber":"s"}\n'
         done, _ = self.scripted([(422, problem)], "sub", "apply", "-f", "-", stdin=documents)
         self.equal((done.returncode, done.stdout), (3, ""), "exit and output")
-        self.equal(done.stderr, "error[E301]: standard input line 1: /regex/x: no (offset 4); do this\nerror[E999]: new\n", "errors")
+        self.equal(done.stderr, "error[E301]: standard input line 1: /regex/x: no (offset 4); do this\nerror[E301]: bad at byte 12\n"
+                   "error[E301]: bad at byte 12: x (offset 1)\nerror[E999]: new\n", "errors")
         for status, code in ((404, 3), (409, 3), (500, 3), (503, 3), (504, 5)):
             done, _ = self.scripted([(status, {"errors": [{"code": "E4", "pointer": "", "detail": "why"}]})], "sub", "show", "x")
             self.equal((done.returncode, done.stdout, done.stderr), (code, "", "error[E4]: why\n"), f"status {status}")
@@ -368,11 +371,16 @@ class Tests:
         self.equal(done.returncode, 3, "no such path")
 
     def test_formats(self):
-        item = {"id": "a", "subscriber": "s", "types": ["x", "y"], "regex": {"p": "1", "q": "2"}, "enabled": True, "labels": {"t": "v"},
+        item = {"id": "a", "subscriber": "s", "types": ["x", "y"], "regex": {"p": "1", "q": "2"}, "pattern": {"a": [300, "300", {"prefix": "x"}]},
+                "enabled": True, "labels": {"t": "v"},
                 "description": "line\nbreak \u001b[31m", "revision": 3, "updated_at": "2026", "status": {"state": "active"}}
         page = (200, {"items": [item], "next_page_token": None, "total": 1})
         done, _ = self.scripted([page], "sub", "list")
         self.equal(done.stdout, "ID  SUBSCRIBER  TYPES  REGEX    STATE\na   s           x,y    p=1,q=2  active\n", "table")
+        done, _ = self.scripted([page], "-o", "wide", "sub", "list")
+        self.expect(' {"a":[300,"300",{"prefix":"x"}]} ' in done.stdout, "a pattern is JSON", done.stdout)
+        done, _ = self.scripted([(200, item)], "sub", "show", "a")
+        self.expect('\npattern       {"a":[300,"300",{"prefix":"x"}]}\n' in done.stdout, "a pattern is JSON", done.stdout)
         done, _ = self.scripted([page], "-o", "wide", "sub", "list")
         self.expect("t=v" in done.stdout and "\x1b" not in done.stdout and done.stdout.count("\n") == 2, "wide, control characters replaced", done.stdout)
         for form in ("json", "jsonl"):
@@ -410,6 +418,9 @@ class Tests:
         self.equal([r[:2] for r in requests], [("DELETE", f"/v1/subscriptions/{i}") for i in "abc"], "requests")
         done, requests = self.scripted([(204, None)], "subscriber", "remove", "a", "--cascade", "-y", "--dry-run")
         self.equal((done.returncode, requests[0][1]), (0, "/v1/subscribers/a?cascade=true&dry_run=true"), "subscriber")
+        self.equal((done.stdout, done.stderr), ("deleted    a\n", "dry run: nothing was removed\n"), "says that it is none")
+        done, _ = self.scripted([(404, {"errors": [{"code": "E404", "pointer": "", "detail": "b"}]})], "sub", "remove", "b", "--dry-run")
+        self.equal((done.returncode, done.stdout, done.stderr), (3, "", "error[E404]: b\ndry run: nothing was removed\n"), "nothing there")
 
     def test_question_on_a_terminal(self):
         server = Script(self.path, [(204, None)])
@@ -448,13 +459,20 @@ class Tests:
     # ---- the real one
 
     def test_with_the_daemon(self):
-        demo = subprocess.Popen([f"{self.programs}/eventrouterd", "--demo", "--demo-seconds", "120"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                text=True, env=self.environment(TMPDIR=self.directory))
+        log = os.path.join(self.directory, "demo.log")
+        with open(log, "w", encoding="utf-8") as errors:
+            demo = subprocess.Popen([f"{self.programs}/eventrouterd", "--demo", "--demo-seconds", "120", "-o", "log.level=info", "-o",
+                                     "log.format=json"], stdout=subprocess.PIPE, stderr=errors, text=True,
+                                    env=self.environment(TMPDIR=self.directory))
         try:
             self.life(demo)
         finally:
             demo.terminate()
             demo.communicate(timeout=60)
+        with open(log, encoding="utf-8") as text:
+            requests = [line for line in map(json.loads, text) if line["msg"] == "admin request"]
+        self.expect(any((line["method"], line["path"], line["status"], line["uid"]) == ("GET", "/v1/subscriptions/nothing", 404, os.getuid())
+                        and line["us"] > 0 and line["bytes"] > 0 for line in requests), "a request is logged with its fields", requests)
 
     def wait_ready(self, at):
         end = time.monotonic() + DEADLINE

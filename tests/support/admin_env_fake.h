@@ -20,8 +20,9 @@ struct fake_env {
     bool draining, not_ready;
     size_t commits;
     int64_t last_uid;
-    char last_what[400], last_log[1024];
-    bool last_log_warning;
+    char last_what[400];
+    struct er_admin_access last_log; /* status 0: nothing was logged */
+    char last_log_path[256];
 };
 
 static inline enum er_code fake_env_commit(struct fake_env *fake, struct er_change_request *request, struct er_plan *plan,
@@ -126,12 +127,13 @@ static inline bool fake_env_draining(void *ctx)
     return fake->draining;
 }
 
-static inline void fake_env_log(void *ctx, bool warning, const char *message)
+static inline void fake_env_log(void *ctx, const struct er_admin_access *access)
 {
     struct fake_env *fake = ctx;
 
-    fake->last_log_warning = warning;
-    snprintf(fake->last_log, sizeof fake->last_log, "%s", message);
+    fake->last_log = *access;
+    snprintf(fake->last_log_path, sizeof fake->last_log_path, "%s %s", access->method, access->path);
+    fake->last_log.method = fake->last_log.path = NULL;
 }
 
 /* The store's directory is made under parent, for example "/tmp". */

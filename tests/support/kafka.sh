@@ -7,7 +7,8 @@
 #   kafka.sh wipe DIR                     stop KILL, then the folder goes away
 #
 # A restart keeps ports and data. Properties given at the first start stay. Topics are never made automatically, so that a test
-# sees what the router makes; give auto.create.topics.enable=true to change that. KAFKA_HEAP (default 768m) bounds the heap.
+# sees what the router makes; give auto.create.topics.enable=true to change that. KAFKA_HEAP (default 768m) bounds the heap, KAFKA_PORT
+# is the port of a new node (default: a free one).
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -28,11 +29,13 @@ fetch() {
     exec 8>&-
 }
 
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 free_port() {
     local port
     for _ in {1..200}; do
         port=$((20000 + RANDOM % 12000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+        taken "$port" || { echo "$port"; return; }
     done
     die "no free port"
 }
@@ -40,7 +43,7 @@ free_port() {
 configure() { # DIR, then properties
     local dir=$1 port controller
     shift
-    port=$(free_port)
+    port=${KAFKA_PORT:-$(free_port)}
     controller=$(free_port)
     cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
@@ -121,6 +124,7 @@ start() {
         cat "$dir/bootstrap"
         return
     fi
+    if [ -n "${KAFKA_PORT:-}" ] && taken "$KAFKA_PORT"; then die "port $KAFKA_PORT is in use; set another KAFKA_PORT"; fi
     for try in 1 2 3; do # another process may take a port between the look and the bind
         configure "$dir" "$@"
         if launch "$dir"; then cat "$dir/bootstrap"; return; fi
@@ -153,5 +157,5 @@ fetch) fetch ;;
 start) shift; start "$@" ;;
 stop) shift; [ $# -ge 1 ] || die "stop DIR"; stop "$@" ;;
 wipe) shift; [ $# -eq 1 ] || die "wipe DIR"; wipe "$1" ;;
-*) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 64 ;;
+*) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 64 ;;
 esac

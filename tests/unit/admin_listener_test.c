@@ -175,6 +175,7 @@ static void tcp_addresses(void **state)
     assert_int_equal(er_listener_peer_uid(listener.fd), -1);
     assert_int_equal(er_listener_tcp(listener.address, &second, &err), ER_E_SYSTEM);
     assert_non_null(strstr(err.text, listener.address));
+    assert_non_null(strstr(err.text, "; set another http.listen"));
     er_listener_close(&listener);
 }
 

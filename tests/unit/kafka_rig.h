@@ -33,6 +33,7 @@ struct rig {
     char dir[64];
     struct rig_router routers[RIG_ROUTERS];
     bool refuse_topics; /* rig_create says no */
+    int log_fd;         /* 0: no log, or standard error with RIG_LOG */
 };
 
 static void rig_silent(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -111,7 +112,8 @@ static inline struct er_router *rig_start(struct rig *rig, size_t i, const char 
     if (er_config_load(&input, &r->config, &errors) != ER_OK || er_router_check_kafka(r->config, &errors) != ER_OK)
         fail_msg("%.*s", (int)errors.n, errors.p);
     assert_int_equal(er_store_open(strchr(store, '=') + 1, &r->store, &err), ER_OK);
-    r->log = getenv("RIG_LOG") == NULL ? NULL : er_log_new(STDERR_FILENO, ER_LOG_DEBUG, ER_LOG_LOGFMT);
+    if (rig->log_fd > 0 || getenv("RIG_LOG") != NULL)
+        r->log = er_log_new(rig->log_fd > 0 ? rig->log_fd : STDERR_FILENO, ER_LOG_DEBUG, ER_LOG_LOGFMT);
     r->reserved[0] = ER_STR("raw");
     r->reserved[1] = ER_STR("eventrouter.dead-letter");
     r->policy = (struct er_plan_policy){ er_str_of(r->config->destination_template), r->config->destination_partitions, r->reserved,
