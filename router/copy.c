@@ -143,6 +143,9 @@ struct er_copy *er_copy_take(struct er_copy_pool *pool)
         copy = pool->free;
     }
     pool->free = copy->next;
+    if (pool->free != NULL) {
+        er_copy_prefetch(pool->free); /* given back long ago, and the next one to be taken */
+    }
     pool->taken++;
     *copy = (struct er_copy){ .error_offset = ER_NO_OFFSET };
     return copy;

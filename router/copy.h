@@ -52,6 +52,13 @@ struct er_copy {
     char *message; /* owned; NULL: the title of the code must do */
 };
 
+/* Its memory will be needed soon. */
+static inline void er_copy_prefetch(const void *copy)
+{
+    __builtin_prefetch(copy, 1);
+    __builtin_prefetch((const char *)copy + 64, 1);
+}
+
 /* All ids; the first of them; the reason. */
 struct er_str er_copy_subscriptions(const struct er_copy *copy);
 struct er_str er_copy_subscription(const struct er_copy *copy);

@@ -77,6 +77,9 @@ struct er_source_ops {
 
     /* Gives owner back; once per record that poll delivered, also after its partition was revoked or lost. */
     void (*release)(void *ctx, void *owner);
+
+    /* Owner may be released soon: the source can fetch its memory. May be NULL, as owner may. */
+    void (*expect_release)(void *ctx, const void *owner);
 };
 
 struct er_source {

@@ -1,7 +1,9 @@
 #include "router/worker_internal.h"
 
 #define REPORTS 256
-#define AHEAD 6 /* reports: their copies were last touched long ago */
+
+/* How many reports ahead memory is fetched that was last touched long ago: the copy, then the event's slot, then the event. */
+enum { COPY_AHEAD = 12, SLOT_AHEAD = 8, EVENT_AHEAD = 4 };
 
 static struct er_slot *slot_of(const struct er_copy *copy)
 {
@@ -488,6 +490,19 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     }
 }
 
+static void fetch_ahead(const struct er_worker *w, const struct er_sink_report *reports, size_t n)
+{
+    if (n > COPY_AHEAD) {
+        er_copy_prefetch(reports[COPY_AHEAD].ticket);
+    }
+    if (n > SLOT_AHEAD) {
+        __builtin_prefetch(slot_of((const struct er_copy *)reports[SLOT_AHEAD].ticket), 1);
+    }
+    if (n > EVENT_AHEAD && w->o.source.ops->expect_release != NULL) {
+        w->o.source.ops->expect_release(w->o.source.ctx, slot_of((const struct er_copy *)reports[EVENT_AHEAD].ticket)->owner);
+    }
+}
+
 bool er_worker_take_reports(struct er_worker *w)
 {
     struct er_sink_report reports[REPORTS];
@@ -496,7 +511,7 @@ bool er_worker_take_reports(struct er_worker *w)
     do {
         n = w->o.sink.ops->poll(w->o.sink.ctx, reports, REPORTS);
         for (size_t i = 0; i < n; i++) {
-            __builtin_prefetch(reports[i + AHEAD < n ? i + AHEAD : i].ticket, 1);
+            fetch_ahead(w, reports + i, n - i);
             take_report(w, &reports[i]);
         }
         total += n;

@@ -173,7 +173,9 @@ void er_index_remove(struct er_index *index, uint32_t id)
 
 void er_index_place(const struct er_index *index, struct er_test *test)
 {
-    if (test->index == ER_INDEX_GRAM) {
+    if (test->index == ER_INDEX_GRAM && er_affix_place(index, test)) {
+        test->index = ER_INDEX_AFFIX;
+    } else if (test->index == ER_INDEX_GRAM) {
         er_gram_place(index, test);
     }
 }
@@ -194,13 +196,27 @@ static uint64_t cidr_weight(const struct er_test *test)
     return er_index_rarity(quarters);
 }
 
+static uint64_t affix_weight(const struct er_test *test)
+{
+    switch ((int)test->op) {
+    case ER_OP_PREFIX:
+    case ER_OP_SUFFIX:
+        return er_index_rarity(test->text.n);
+    case ER_OP_FOLD_PREFIX:
+    case ER_OP_FOLD_SUFFIX:
+        return er_index_rarity(test->text.n) + 2;
+    default: /* a search, to be run for what it starts with */
+        return er_index_rarity(test->u.search->literal.n) + 1;
+    }
+}
+
 uint64_t er_index_weight(const struct er_test *test)
 {
     switch ((enum er_index_kind)test->index) {
     case ER_INDEX_EXACT:
-        return test->op == ER_OP_FOLD_EXACT ? 2 : 1;
+        return test->op == ER_OP_FOLD_EXACT ? 2 : test->node == ER_NODE_TYPE ? 5 : 1; /* of types there are few */
     case ER_INDEX_AFFIX:
-        return er_index_rarity(test->text.n) + (test->op == ER_OP_FOLD_PREFIX || test->op == ER_OP_FOLD_SUFFIX ? 2 : 0);
+        return affix_weight(test);
     case ER_INDEX_GRAM: /* a regex costs a run for each value that contains its literal */
         return test->op == ER_OP_CONTAINS ? er_index_rarity(test->u.search->literal.n) + 1
                                           : 2 * er_index_rarity(test->u.search->literal.n);

@@ -3,7 +3,7 @@
  * DESIGN  one index per kind, none shares anything with another; per path a small record of what each of them holds there.
  *
  *     exact   hash table of whole values, of keys of numbers, of folded text
- *     affix   the same for prefixes and suffixes, one look-up per length in use
+ *     affix   the same for prefixes and suffixes, one look-up per length in use; also for what globs and regexes start with
  *     gram    up to 8 bytes of a literal that every accepted value contains; a bit filter in front lets most positions pass by
  *     range   a tree of intervals per path
  *     cidr    hash table of blocks, one look-up per length in use
@@ -74,7 +74,7 @@ struct er_index {
 void er_index_init(struct er_index *index, const struct er_catalog *catalog);
 void er_index_fini(struct er_index *index);
 
-/* Chooses the gram of a new test: the one that stands for the fewest others. */
+/* Chooses where a new GLOB, CONTAINS or REGEX stands: under what it starts with, or a gram, the one that stands for the fewest others. */
 void er_index_place(const struct er_index *index, struct er_test *test);
 
 /* How often a key of so many bytes is found in a value, relative. */

@@ -5,6 +5,9 @@
 /* Bytes of a part that are hashed, at its open end: a long text is not read again for every length in use. */
 #define HASHED_BYTES 64u
 
+/* Lengths of prefixes at a path from which on searches bring no new one. */
+#define SEARCH_LENGTHS 16u
+
 static uint32_t tag_of(const struct er_index *index, uint32_t node, enum er_test_op op, struct er_str part)
 {
     bool at_end = op == ER_OP_SUFFIX || op == ER_OP_FOLD_SUFFIX;
@@ -16,11 +19,25 @@ static uint32_t tag_of(const struct er_index *index, uint32_t node, enum er_test
     return er_hash_tag(er_hash_with(er_hash(hashed, index->catalog->seed), (uint64_t)node << 8 | (uint64_t)op) + part.n);
 }
 
-static struct er_lengths *lengths_of(struct er_path_index *path, const struct er_test *test)
-{
-    bool fold = test->op == ER_OP_FOLD_PREFIX || test->op == ER_OP_FOLD_SUFFIX;
+/* A part of a value. */
+struct part {
+    enum er_test_op op; /* which part */
+    struct er_str text;
+};
 
-    if (test->op == ER_OP_PREFIX || test->op == ER_OP_FOLD_PREFIX) {
+/* What a value must have to be one for the test. */
+static struct part part_of(const struct er_test *test)
+{
+    bool search = test->op == ER_OP_GLOB || test->op == ER_OP_REGEX;
+
+    return search ? (struct part){ ER_OP_PREFIX, test->u.search->literal } : (struct part){ (enum er_test_op)test->op, test->text };
+}
+
+static struct er_lengths *lengths_of(struct er_path_index *path, enum er_test_op op)
+{
+    bool fold = op == ER_OP_FOLD_PREFIX || op == ER_OP_FOLD_SUFFIX;
+
+    if (op == ER_OP_PREFIX || op == ER_OP_FOLD_PREFIX) {
         return fold ? &path->fold_prefix : &path->prefix;
     }
     return fold ? &path->fold_suffix : &path->suffix;
@@ -72,9 +89,10 @@ static void lengths_remove(struct er_lengths *lengths, size_t n)
 bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
-    uint32_t tag = tag_of(index, test->node, (enum er_test_op)test->op, test->text);
+    struct part part = part_of(test);
+    uint32_t tag = tag_of(index, test->node, part.op, part.text);
 
-    if (!er_table_reserve(&index->affix, tag, 1) || !lengths_add(lengths_of(path, test), test->text.n)) {
+    if (!er_table_reserve(&index->affix, tag, 1) || !lengths_add(lengths_of(path, part.op), part.text.n)) {
         return false;
     }
     er_table_add(&index->affix, tag, id);
@@ -84,10 +102,66 @@ bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t i
 void er_affix_remove(struct er_index *index, struct er_path_index *path, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
+    struct part part = part_of(test);
 
-    er_table_remove(&index->affix, tag_of(index, test->node, (enum er_test_op)test->op, test->text), id);
-    lengths_remove(lengths_of(path, test), test->text.n);
+    er_table_remove(&index->affix, tag_of(index, test->node, part.op, part.text), id);
+    lengths_remove(lengths_of(path, part.op), part.text.n);
 }
+
+/* ---- searches ---- */
+
+/* A text that everything that the test accepts starts with. */
+static struct er_str prefix_of(const struct er_test *test)
+{
+    const char *star;
+
+    if (test->op == ER_OP_REGEX) {
+        return er_regex_prefix(test->u.search->regex);
+    }
+    star = test->op == ER_OP_GLOB ? memchr(test->text.p, (unsigned char)ER_GLOB_STAR, test->text.n) : NULL;
+    return (struct er_str){ test->text.p, star == NULL ? 0 : (size_t)(star - test->text.p) };
+}
+
+/* Does a test stand under this prefix? */
+static bool is_taken(const struct er_index *index, uint32_t node, struct er_str prefix)
+{
+    uint32_t tag = tag_of(index, node, ER_OP_PREFIX, prefix);
+    uint32_t id;
+
+    for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
+        const struct er_test *test = er_catalog_test(index->catalog, id);
+        struct part part = part_of(test);
+
+        if (test->node == node && part.op == ER_OP_PREFIX && er_str_eq(part.text, prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every length in use costs each value a look-up. */
+static bool is_cheap_length(const struct er_path_index *path, size_t n)
+{
+    const struct er_lengths *lengths = path != NULL ? &path->prefix : NULL;
+    uint32_t at = lengths != NULL ? position(lengths, n) : 0;
+
+    return lengths == NULL || lengths->n < SEARCH_LENGTHS || (at < lengths->n && lengths->items[at].n == n);
+}
+
+bool er_affix_place(const struct er_index *index, struct er_test *test)
+{
+    struct er_str prefix = prefix_of(test);
+    size_t wanted = test->u.search->literal.n < ER_GRAM_MAX ? test->u.search->literal.n : ER_GRAM_MAX;
+
+    if (prefix.n == 0 || prefix.n < wanted || is_taken(index, test->node, prefix) ||
+        !is_cheap_length(er_index_path(index, test->node), prefix.n)) {
+        return false;
+    }
+    test->u.search->literal = prefix;
+    return true;
+}
+
+/* ---- probing ---- */
 
 static void probe_part(const struct er_index *index, const struct er_question *asked, unsigned kind, struct er_hits *hits)
 {
@@ -96,11 +170,13 @@ static void probe_part(const struct er_index *index, const struct er_question *a
 
     for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
         const struct er_test *test = er_catalog_test(index->catalog, id);
+        struct part part;
 
         er_hits_prefetch(hits, id);
-        if (test->node == asked->node && test->op == (uint8_t)asked->op && er_test_accepts_kind(test, kind) &&
-            er_str_eq(test->text, asked->text)) {
-            hits->hit(hits, id, true);
+        part = part_of(test);
+        if (test->node == asked->node && part.op == asked->op && er_test_accepts_kind(test, kind) &&
+            er_str_eq(part.text, asked->text)) {
+            hits->hit(hits, id, part.op == (enum er_test_op)test->op);
         }
     }
 }

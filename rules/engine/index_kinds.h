@@ -12,6 +12,9 @@ bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t t
 void er_affix_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 
+/* Has a new GLOB or REGEX a prefix that tells it better from others than a gram would? Then that is its literal. */
+bool er_affix_place(const struct er_index *index, struct er_test *test);
+
 bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_gram_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);

@@ -387,12 +387,13 @@ static void note_run(struct er_search *search, bool overrun, bool *last)
 static enum er_truth regex_accepts(const struct er_test *test, struct er_asking *asking, struct er_str value)
 {
     struct er_search *search = test->u.search;
+    bool quarantined = er_test_quarantined(test);
     enum er_truth truth;
 
-    if (!has_literals(search->regex, value)) {
+    if ((quarantined || !er_regex_is_quick(search->regex, value.n)) && !has_literals(search->regex, value)) {
         return ER_FALSE;
     }
-    if (er_test_quarantined(test)) {
+    if (quarantined) {
         asking->reason = "the regex is in quarantine: it went over its limits again and again";
         return ER_UNDECIDED;
     }

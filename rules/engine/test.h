@@ -77,7 +77,7 @@ struct er_question {
 
 /* How a CONTAINS, GLOB or REGEX is found. The text of the first two follows. */
 struct er_search {
-    struct er_str literal; /* every accepted value contains it; placing may choose another one */
+    struct er_str literal; /* every accepted value contains it, or starts with it; placing may choose another one */
     uint64_t gram;         /* up to 8 bytes of the literal, little endian whatever the machine */
     struct er_regex *regex;
     uint16_t gram_at; /* place of the gram in the literal */

@@ -3,6 +3,8 @@
  *   quick     short subjects: the whole search with few steps per start position, no clock
  *   chunks    start positions in chunks, each a small piece of work; the clock is looked at between chunks
  *
+ * A simple pattern has an automaton, which answers for short subjects instead of all this.
+ *
  * A chunk that runs out of steps is tried again with more of them, or as a smaller one; a position alone gets more until the match
  * limit or the clock ends it: undecided. Between chunks, positions at which PCRE2 itself would not start are skipped, so that it never
  * looks for the next possible start through the whole subject again and again.
@@ -17,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+#include "rules/language/regex_automaton.h"
 #include "rules/language/regex_syntax.h"
 
 #define COMPILE_OPTIONS (PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_BACKSLASH_C)
@@ -44,9 +47,10 @@ struct er_regex {
     struct er_str text;
     struct er_str *literals;
     size_t n_literals;
-    pcre2_code *code;          /* for the interpreter; never changed after compilation */
-    _Atomic(pcre2_code *) jit; /* a copy with machine code, published once */
-    atomic_uint searches;      /* counted until the claim */
+    struct er_automaton *automaton; /* of a simple pattern, or NULL */
+    pcre2_code *code;               /* for the interpreter; never changed after compilation */
+    _Atomic(pcre2_code *) jit;      /* a copy with machine code, published once */
+    atomic_uint searches;           /* counted until the claim */
     atomic_int jit_state;
     bool anchored;   /* can only match at the subject's start */
     bool first_line; /* can only match at the start or after a line feed */
@@ -230,7 +234,7 @@ enum er_code er_regex_compile(struct er_str pattern, struct er_regex **out, stru
     }
     atomic_init(&regex->refs, 1);
     code = compile_code(regex, err);
-    if (code == ER_OK && !find_literals(regex)) {
+    if (code == ER_OK && (!find_literals(regex) || !er_automaton_new(regex->text, &regex->automaton))) {
         code = er_err_set(err, ER_E_NOMEM, "out of memory");
     }
     if (code != ER_OK) {
@@ -255,6 +259,7 @@ void er_regex_unref(struct er_regex *regex)
     }
     pcre2_code_free(atomic_load_explicit(&regex->jit, memory_order_acquire));
     pcre2_code_free(regex->code);
+    er_automaton_free(regex->automaton);
     free(regex->literals);
     free((void *)(uintptr_t)regex->text.p);
     free(regex);
@@ -279,6 +284,16 @@ struct er_str er_regex_literal(const struct er_regex *regex)
         longest = regex->literals[i].n > longest.n ? regex->literals[i] : longest;
     }
     return longest;
+}
+
+struct er_str er_regex_prefix(const struct er_regex *regex)
+{
+    return regex->automaton == NULL ? (struct er_str){ NULL, 0 } : er_automaton_prefix(regex->automaton);
+}
+
+bool er_regex_is_quick(const struct er_regex *regex, size_t subject_bytes)
+{
+    return regex->automaton != NULL && subject_bytes <= QUICK_BYTES;
 }
 
 struct er_regex_limits er_regex_default_limits(void)
@@ -575,6 +590,9 @@ enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *s
     scratch->reason = NULL;
     if (event_over(scratch, subject.n)) {
         return undecided(scratch, reason_event);
+    }
+    if (er_regex_is_quick(regex, subject.n)) {
+        return er_automaton_accepts(regex->automaton, subject) ? ER_TRUE : ER_FALSE;
     }
     search.jit = jit_code(regex, scratch);
     if (subject.n <= QUICK_BYTES) {

@@ -7,6 +7,7 @@
 #ifndef ER_RULES_LANGUAGE_REGEX_H
 #define ER_RULES_LANGUAGE_REGEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "rules/base/err.h"
 #include "rules/base/str.h"
@@ -35,6 +36,12 @@ const struct er_str *er_regex_literals(const struct er_regex *regex, size_t *n);
 
 /* The longest of them; n = 0 when there is none. */
 struct er_str er_regex_literal(const struct er_regex *regex);
+
+/* The literal that every matching subject starts with, n = 0 when none is known. Valid as long as the regex. */
+struct er_str er_regex_prefix(const struct er_regex *regex);
+
+/* Will a search in a subject of so many bytes be short, and undecided only when the event's budget is spent before it? */
+bool er_regex_is_quick(const struct er_regex *regex, size_t subject_bytes);
 
 struct er_regex_limits {
     uint32_t match_limit; /* steps per start position; 100000 */

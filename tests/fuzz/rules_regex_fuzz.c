@@ -1,11 +1,12 @@
-/* Regexes: "PATTERN\0SUBJECT". A match contains the required literal; interpreter and machine code give the same answer; no
- * forbidden feature gets through. */
+/* Regexes: "PATTERN\0SUBJECT". A match contains the required literal and starts with the prefix; automaton, interpreter and machine code
+ * give the same answer; no forbidden feature gets through. */
 #include <stdint.h>
 #include <stdlib.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include "rules/base/utf8.h"
 #include "rules/language/regex.h"
+#include "rules/language/regex_automaton.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -79,6 +80,37 @@ static void check_search(struct er_regex *regex, struct er_str subject)
     er_regex_scratch_free(scratch);
 }
 
+/* A comment at the end of a simple pattern leaves it to PCRE2. */
+static void check_automaton(struct er_str pattern, struct er_str subject)
+{
+    struct er_regex_limits limits = er_regex_default_limits();
+    struct er_regex_scratch *scratch = er_regex_scratch_new(&limits);
+    char *text = malloc(pattern.n + 4);
+    struct er_automaton *automaton;
+    struct er_regex *regex;
+    struct er_err err;
+
+    if (scratch == NULL || text == NULL || !er_automaton_new(pattern, &automaton)) {
+        abort();
+    }
+    memcpy(text, pattern.p, pattern.n);
+    memcpy(text + pattern.n, "(?#)", 4);
+    if (automaton != NULL && er_regex_compile((struct er_str){ text, pattern.n + 4 }, &regex, &err) == ER_OK) {
+        enum er_truth truth = er_regex_search(regex, scratch, subject);
+        struct er_str prefix = er_automaton_prefix(automaton);
+        bool accepts = er_automaton_accepts(automaton, subject);
+
+        if ((truth != ER_UNDECIDED && (truth == ER_TRUE) != accepts) ||
+            (accepts && (subject.n < prefix.n || memcmp(subject.p, prefix.p, prefix.n) != 0))) {
+            abort();
+        }
+        er_regex_unref(regex);
+    }
+    er_automaton_free(automaton);
+    er_regex_scratch_free(scratch);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
@@ -101,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check_features(pattern);
     check_search(regex, subject);
+    check_automaton(pattern, subject);
     er_regex_unref(regex);
     return 0;
 }

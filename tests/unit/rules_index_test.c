@@ -247,13 +247,77 @@ static void indexes_find_what_a_search_finds(void **state)
     er_ruleset_free(ruleset);
 }
 
+/* ---- how many rules an event leads to ---- */
+
+#define ALIKE 60u
+
+/* The pattern with the number for each #. */
+static void fill_in(struct er_buf *out, const char *pattern, unsigned number)
+{
+    er_buf_clear(out);
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern == '#') {
+            er_buf_printf(out, "%u", number);
+        } else {
+            er_buf_addc(out, *pattern);
+        }
+    }
+    er_buf_addc(out, '\0');
+}
+
+/* Of rules that differ in their numbers. */
+static uint64_t candidates_of(const char *rule, const char *value)
+{
+    struct er_buf text = { 0 };
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < ALIKE; i++) {
+        fill_in(&text, rule, i);
+        change(ruleset, i + 1, (const char *[]){ er_buf_str(&text).p, NULL }, NULL);
+    }
+    assert_string_equal(match_value(matcher, value), "s=r7");
+    for (unsigned i = 0; i < ALIKE; i++) {
+        struct er_ruleset_activity activity;
+
+        fill_in(&text, "r#", i);
+        assert_true(er_ruleset_activity(ruleset, er_str_of(er_buf_str(&text).p), &activity));
+        n += activity.candidates;
+    }
+    er_buf_free(&text);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+    return n;
+}
+
+/* Whatever tells rules apart leads to them, not the type that they share, nor what their regexes start with. */
+static void few_rules_are_looked_at(void **state)
+{
+    static const struct {
+        const char *rule, *value;
+        uint64_t most;
+    } rows[] = {
+        { "{\"id\":\"r#\",\"types\":[\"t\"],\"regex\":{\"a\":\"^user-#@(x|y)$\"}}", "{\"type\":\"t\",\"a\":\"user-7@x\"}", 1 },
+        { "{\"id\":\"r#\",\"types\":[\"t\"],\"regex\":{\"a\":\"\\\\bkey#;\"}}", "{\"type\":\"t\",\"a\":\"my key7;\"}", 1 },
+        { "{\"id\":\"r#\",\"types\":[\"t\"],\"regex\":{\"a\":\"^same-prefix-[a-z]+-key#;\"}}",
+          "{\"type\":\"t\",\"a\":\"same-prefix-a-key7;\"}", 2 },
+        { "{\"id\":\"r#\",\"types\":[\"t\"],\"pattern\":{\"a\":[{\"wildcard\":\"/shop/#/*/x\"}]}}",
+          "{\"type\":\"t\",\"a\":\"/shop/7/y/x\"}", 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_in_range(candidates_of(rows[i].rule, rows[i].value), 1, rows[i].most);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_keeps_what_was_put),
-        cmocka_unit_test(list_keeps_what_was_added),
-        cmocka_unit_test(elements_do_not_move),
-        cmocka_unit_test(indexes_find_what_a_search_finds),
+        cmocka_unit_test(table_keeps_what_was_put), cmocka_unit_test(list_keeps_what_was_added),
+        cmocka_unit_test(elements_do_not_move),     cmocka_unit_test(indexes_find_what_a_search_finds),
+        cmocka_unit_test(few_rules_are_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

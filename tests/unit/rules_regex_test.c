@@ -73,6 +73,7 @@ static const struct {
     { "(*pla:b)b", "ab", ER_TRUE },
     { "@example\\.(com|org)$", "me@example.org", ER_TRUE },
     { "@example\\.(com|org)$", "me@example.orga", ER_FALSE },
+    { "--\\b", "a---b", ER_TRUE }, /* the match begins within another beginning */
 };
 
 static void check_searches(struct er_regex_scratch *scratch, int times)
