@@ -117,6 +117,38 @@ static void expect_copy(struct script *s, const struct words *w)
     expect_record(s, w, true);
 }
 
+/* Exactly the events before an offset, of each partition that is named, are in the topic, each once. */
+static void expect_all(struct script *s, const struct words *w)
+{
+    struct fake_topic *topic = script_topic(s, w, 2);
+    int64_t wanted = 0, got = 0;
+
+    for (size_t i = 3; i < w->n; i++) {
+        char *equals = strchr(w->word[i], '=');
+        uint32_t index;
+        int64_t end;
+
+        if (equals == NULL) {
+            fail_at(s->failure, "expected PARTITION=OFFSET");
+            return;
+        }
+        *equals = '\0';
+        index = source_partition(&s->source, w->word[i]);
+        wanted += end = script_number(s, equals + 1);
+        for (int64_t offset = 0; offset < end && !s->failure->failed; offset++) {
+            if (sink_delivered(&s->sink, topic, index, offset) != 1) {
+                fail_at(s->failure, "%s has %s/%lld %zu times", topic->name, w->word[i], (long long)offset,
+                        sink_delivered(&s->sink, topic, index, offset));
+            }
+        }
+    }
+    for (size_t i = 0; i < s->sink.n; i++) {
+        got += s->sink.entries[i].topic == topic && s->sink.entries[i].delivered_at > 0;
+    }
+    check_number(s, "copies", wanted, got);
+    topic->ignored = true;
+}
+
 static void expect_sent(struct script *s, const struct words *w)
 {
     expect_record(s, w, false);
@@ -271,13 +303,48 @@ static void expect_recalled(struct script *s, const struct words *w)
     check_number(s, "recalls", script_number(s, script_arg(s, w, 2)), s->sink.recalled);
 }
 
+/* What really became of the transactions, whatever the worker knows. */
+static void expect_txn(struct script *s, const struct words *w)
+{
+    for (size_t i = 2; i < w->n; i++) {
+        char *rest;
+
+        if (script_after(w->word[i], "committed=", &rest)) {
+            check_number(s, "committed transactions", script_number(s, rest), s->txn.committed);
+        } else if (script_after(w->word[i], "aborted=", &rest)) {
+            check_number(s, "aborted transactions", script_number(s, rest), s->txn.aborted);
+        } else if (script_after(w->word[i], "renewed=", &rest)) {
+            check_number(s, "producers", script_number(s, rest), s->txn.renewed);
+        } else if (script_after(w->word[i], "open=", &rest)) {
+            check_number(s, "open transactions", script_number(s, rest), s->txn.open);
+        } else {
+            fail_at(s->failure, "unknown expectation: %s", w->word[i]);
+        }
+    }
+}
+
 static const struct command expectations[] = {
-    { "copy", expect_copy },         { "sent", expect_sent },           { "none", expect_none },
-    { "unsent", expect_unsent },     { "stored", expect_stored },       { "committed", expect_committed },
-    { "counters", expect_counters }, { "state", expect_state },         { "in-flight", expect_in_flight },
-    { "reading", expect_reading },   { "rebalance", expect_rebalance }, { "breaker", expect_breaker },
-    { "health", expect_health },     { "ensure", expect_ensure },       { "recalled", expect_recalled },
-    { "hurried", expect_hurried },   { "inspect", expect_inspect },     { "held", expect_held },
+    { "copy", expect_copy },
+    { "sent", expect_sent },
+    { "none", expect_none },
+    { "unsent", expect_unsent },
+    { "stored", expect_stored },
+    { "committed", expect_committed },
+    { "counters", expect_counters },
+    { "state", expect_state },
+    { "in-flight", expect_in_flight },
+    { "reading", expect_reading },
+    { "rebalance", expect_rebalance },
+    { "breaker", expect_breaker },
+    { "health", expect_health },
+    { "ensure", expect_ensure },
+    { "recalled", expect_recalled },
+    { "hurried", expect_hurried },
+    { "inspect", expect_inspect },
+    { "held", expect_held },
+    { "hurried", expect_hurried },
+    { "all", expect_all },
+    { "txn", expect_txn },
 };
 
 void script_expect(struct script *s, const struct words *w)

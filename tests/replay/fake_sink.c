@@ -128,6 +128,9 @@ static enum er_sink_result produce_now(struct fake_sink *sink, struct er_sink_to
     enum er_sink_result result = refusal(sink, topic);
     struct fake_entry *entry;
 
+    if (sink->txn->on && !sink->txn->open) {
+        fail_at(sink->failure, "a copy for %s outside of a transaction", topic->name);
+    }
     if (result != ER_SINK_OK) {
         *text = result_names[result];
         return result;
@@ -164,8 +167,30 @@ static enum er_sink_result fake_produce(void *ctx, struct er_sink_topic *handle,
     return result;
 }
 
+/* What a record that was delivered is about: in transactions it may be there once only. */
+static bool is_same_pair(const struct fake_entry *a, const struct fake_entry *b)
+{
+    const struct er_header *who_a = er_record_header(&a->copy->record, ER_STR("eventrouter-subscriber"));
+    const struct er_header *who_b = er_record_header(&b->copy->record, ER_STR("eventrouter-subscriber"));
+
+    return a->topic == b->topic && a->from == b->from && a->copy->record.offset == b->copy->record.offset &&
+           (who_a == NULL) == (who_b == NULL) && (who_a == NULL || er_str_eq(who_a->value, who_b->value));
+}
+
+static void check_doubled(struct fake_sink *sink, const struct fake_entry *now)
+{
+    for (size_t i = 0; i < sink->n; i++) {
+        const struct fake_entry *e = &sink->entries[i];
+
+        if (e != now && e->delivered_at > 0 && is_same_pair(e, now)) {
+            fail_at(sink->failure, "doubled: %s has offset %lld twice", e->topic->name, (long long)e->copy->record.offset);
+            return;
+        }
+    }
+}
+
 /* Order within one source partition and one destination partition is the order of produce, as an idempotent producer keeps it,
- * whatever the order of the reports. Dead letters come when they come. */
+ * whatever the order of the reports; with transactions also over rebalances. Dead letters come when they come. */
 static void check_order(struct fake_sink *sink, const struct fake_entry *now)
 {
     if (er_record_header(&now->copy->record, ER_STR("eventrouter-error-code")) != NULL) {
@@ -173,7 +198,8 @@ static void check_order(struct fake_sink *sink, const struct fake_entry *now)
     }
     for (size_t i = 0; i < sink->n; i++) {
         const struct fake_entry *e = &sink->entries[i];
-        bool same = e->topic == now->topic && e->partition == now->partition && e->from == now->from && e->epoch == now->epoch;
+        bool epoch = e->epoch == now->epoch || sink->txn->on;
+        bool same = e->topic == now->topic && e->partition == now->partition && e->from == now->from && epoch;
 
         if (e != now && e->delivered_at > 0 && same && (e < now) != (e->copy->record.offset < now->copy->record.offset)) {
             fail_at(sink->failure, "order: %s/%d has offsets %lld and %lld the wrong way round", e->topic->name, e->partition,
@@ -219,7 +245,8 @@ static size_t fake_poll(void *ctx, struct er_sink_report *reports, size_t max)
         if (!er_str_eq(entry->key, entry->copy->record.key) || !er_str_eq(entry->value, entry->copy->record.value)) {
             fail_at(sink->failure, "the bytes of a copy changed before its report");
         }
-        if (result == ER_SINK_OK) {
+        entry->written = result == ER_SINK_OK;
+        if (entry->written && !sink->txn->on) {
             entry->delivered_at = ++sink->deliveries;
             check_order(sink, entry);
         }
@@ -248,6 +275,18 @@ size_t sink_report(struct fake_sink *sink, struct fake_topic *topic, enum er_sin
     return found;
 }
 
+size_t sink_unanswered(const struct fake_sink *sink, const struct fake_topic *topic)
+{
+    size_t n = 0;
+
+    for (size_t i = sink->first_open; i < sink->n; i++) {
+        const struct fake_entry *entry = &sink->entries[i];
+
+        n += !entry->reported && !entry->answer_ready && entry->topic == topic;
+    }
+    return n;
+}
+
 void sink_check_acknowledged(struct fake_sink *sink, uint32_t index, int64_t next)
 {
     unsigned epoch = sink->source->partitions[index].epoch;
@@ -263,6 +302,18 @@ void sink_check_acknowledged(struct fake_sink *sink, uint32_t index, int64_t nex
     }
 }
 
+size_t sink_delivered(const struct fake_sink *sink, const struct fake_topic *topic, uint32_t index, int64_t offset)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sink->n; i++) {
+        const struct fake_entry *e = &sink->entries[i];
+
+        n += e->topic == topic && e->from == index && e->copy->record.offset == offset && e->delivered_at > 0;
+    }
+    return n;
+}
+
 void sink_check_pairs(struct fake_sink *sink, const char *dead_letter_topic)
 {
     for (size_t i = 0; i < sink->n; i++) {
@@ -275,7 +326,9 @@ void sink_check_pairs(struct fake_sink *sink, const char *dead_letter_topic)
         for (size_t j = 0; j < sink->n; j++) {
             const struct fake_entry *copy = &sink->entries[j];
 
-            if (copy->delivered_at > 0 && copy->from == dead->from && copy->epoch == dead->epoch &&
+            bool epoch = copy->epoch == dead->epoch || sink->txn->on;
+
+            if (copy->delivered_at > 0 && copy->from == dead->from && epoch &&
                 copy->copy->record.offset == dead->copy->record.offset && strncmp(copy->topic->name, "sub.", 4) == 0 &&
                 er_str_eq(er_str_of(copy->topic->name + 4), who->value)) {
                 fail_at(sink->failure, "offset %lld is delivered and dead-lettered for %s", (long long)copy->copy->record.offset,
@@ -295,27 +348,49 @@ static bool fake_hurry(void *ctx, int64_t wait_ns)
     return sink->outstanding == 0;
 }
 
-static void answer_all(struct fake_sink *sink, bool queued_only)
+/* Those that are on their way, where they are meant, get the other answer. */
+static void answer_all(struct fake_sink *sink, bool queued_only, enum er_sink_result other)
 {
     for (size_t i = sink->first_open; i < sink->n; i++) {
         struct fake_entry *entry = &sink->entries[i];
+        bool queued = entry->topic->policy == SINK_QUEUED;
 
-        if (!entry->reported && !entry->answer_ready && (!queued_only || entry->topic->policy == SINK_QUEUED)) {
+        if (!entry->reported && !entry->answer_ready && (!queued_only || queued)) {
             entry->answer_ready = true;
-            entry->answer = ER_SINK_RECALLED;
+            entry->answer = queued ? ER_SINK_RECALLED : other;
         }
+    }
+}
+
+void sink_give_up(struct fake_sink *sink)
+{
+    answer_all(sink, false, ER_SINK_RETRY);
+}
+
+void sink_commit(struct fake_sink *sink, size_t first)
+{
+    for (size_t i = first; i < sink->n; i++) {
+        struct fake_entry *entry = &sink->entries[i];
+
+        if (!entry->written) {
+            fail_at(sink->failure, "commit with a copy of %lld for %s that is not written", (long long)entry->copy->record.offset,
+                    entry->topic->name);
+        }
+        entry->delivered_at = ++sink->deliveries;
+        check_order(sink, entry);
+        check_doubled(sink, entry);
     }
 }
 
 static void fake_recall(void *ctx)
 {
     ((struct fake_sink *)ctx)->recalled++;
-    answer_all(ctx, true);
+    answer_all(ctx, true, ER_SINK_RECALLED);
 }
 
 static void fake_purge(void *ctx)
 {
-    answer_all(ctx, false);
+    answer_all(ctx, false, ER_SINK_RECALLED);
 }
 
 const struct er_sink_ops fake_sink_ops = {

@@ -64,7 +64,7 @@ void source_init(struct fake_source *source, struct failure *failure)
     memset(source, 0, sizeof *source);
     source->failure = failure;
     for (size_t i = 0; i < PARTITIONS; i++) {
-        source->partitions[i].stored = source->partitions[i].committed = -1;
+        source->partitions[i].stored = source->partitions[i].committed = source->partitions[i].highest = -1;
     }
 }
 
@@ -221,8 +221,9 @@ static bool next_rebalance(struct fake_source *source, struct er_source_event *e
         if (item->kind == ER_REBALANCE_ASSIGNED) {
             p->assigned = true;
             p->held = false;
+            p->fenced = false;
             p->epoch++;
-            p->stored = -1;
+            p->stored = p->highest = -1;
         } else if (item->kind == ER_REBALANCE_LOST) {
             p->assigned = false;
         }
@@ -245,6 +246,7 @@ static void deliver(struct fake_source *source, struct fake_item *item, struct e
     out->record.headers = source->poll_headers[source->n_poll_headers++] = headers_copy(&record->record, false);
     source->outstanding++;
     source->delivered++;
+    source->partitions[record->index].highest = record->record.offset;
     if (!source->partitions[record->index].assigned) {
         fail_at(source->failure, "the script has an event for a partition that is not assigned");
     }
@@ -319,6 +321,9 @@ static void fake_store(void *ctx, const struct er_source_offset *offsets, size_t
 
     for (size_t i = 0; i < n; i++) {
         if (check_offset(source, &offsets[i], "store")) {
+            if (source->txn->on && offsets[i].next > source->partitions[offsets[i].index].committed) {
+                fail_at(source->failure, "offset %lld is stored and not committed", (long long)offsets[i].next);
+            }
             source->partitions[offsets[i].index].stored = offsets[i].next;
         }
     }
@@ -329,6 +334,9 @@ static enum er_code fake_commit(void *ctx, const struct er_source_offset *offset
     struct fake_source *source = ctx;
 
     source->commits++;
+    if (source->txn->on) {
+        fail_at(source->failure, "commit outside of a transaction");
+    }
     if (wait_ns <= 0) {
         fail_at(source->failure, "commit without time to wait");
     }
@@ -342,6 +350,20 @@ static enum er_code fake_commit(void *ctx, const struct er_source_offset *offset
         }
     }
     return ER_OK;
+}
+
+static enum er_code fake_committed(void *ctx, struct er_source_offset *offsets, size_t n, int64_t wait_ns)
+{
+    struct fake_source *source = ctx;
+    enum er_code code = txn_ask(source->txn);
+
+    if (wait_ns <= 0) {
+        fail_at(source->failure, "a question without time to wait");
+    }
+    for (size_t i = 0; code == ER_OK && i < n; i++) {
+        offsets[i].next = source->partitions[offsets[i].index].committed;
+    }
+    return code;
 }
 
 static void fake_record(void *ctx, void *owner, struct er_record *out)
@@ -380,6 +402,7 @@ const struct er_source_ops fake_source_ops = {
     .rebalance_done = fake_rebalance_done,
     .store = fake_store,
     .commit = fake_commit,
+    .committed = fake_committed,
     .record = fake_record,
     .hold = fake_hold,
     .release = fake_release,

@@ -43,8 +43,10 @@ struct fake_partition {
     bool used;     /* the script named it */
     bool assigned; /* as the group sees it */
     bool held;     /* the worker wants no more of it now */
+    bool fenced;   /* the group has given it to somebody else, and the worker does not know yet */
     unsigned epoch;
     int64_t stored, committed; /* -1: none */
+    int64_t highest;           /* offset that was delivered in this epoch; -1: none */
 };
 struct fake_source {
     struct failure *failure;
@@ -61,6 +63,7 @@ struct fake_source {
     unsigned commit_failures; /* to come */
     unsigned commits;
     struct fake_sink *sink;
+    struct fake_txn *txn;
 };
 void source_init(struct fake_source *source, struct failure *failure);
 void source_fini(struct fake_source *source);
@@ -98,11 +101,13 @@ struct fake_entry {
     bool reported;
     bool answer_ready;
     enum er_sink_result answer;
-    uint64_t delivered_at; /* order of delivery; 0: not delivered */
+    bool written;          /* in a transaction: reported as OK */
+    uint64_t delivered_at; /* order of delivery, in a transaction of its commit; 0: not delivered */
 };
 struct fake_sink {
     struct failure *failure;
     struct fake_source *source;
+    struct fake_txn *txn;
     struct fake_topic topics[TOPICS];
     size_t n_topics;
     struct fake_entry *entries; /* in order of produce */
@@ -119,12 +124,56 @@ struct fake_topic *sink_topic(struct fake_sink *sink, const char *name);
 /* Answers up to n outstanding records of a topic, the oldest first; offset >= 0: only those of that source offset. How many it
  * found. */
 size_t sink_report(struct fake_sink *sink, struct fake_topic *topic, enum er_sink_result result, int64_t offset, size_t n);
+/* Outstanding records that have no answer yet. */
+size_t sink_unanswered(const struct fake_sink *sink, const struct fake_topic *topic);
 /* Fails if an unreported copy of the partition's present assignment has an offset below next. */
 void sink_check_acknowledged(struct fake_sink *sink, uint32_t index, int64_t next);
+/* Gives up all that is outstanding: what is queued is recalled, of the rest nobody knows whether it is written. */
+void sink_give_up(struct fake_sink *sink);
+/* What was produced since entry `first` becomes visible: each must be written, in order, and not be there already. */
+void sink_commit(struct fake_sink *sink, size_t first);
+/* How many times the event is in the topic. */
+size_t sink_delivered(const struct fake_sink *sink, const struct fake_topic *topic, uint32_t index, int64_t offset);
 /* No (event, subscriber) pair may be both delivered and dead-lettered. */
 void sink_check_pairs(struct fake_sink *sink, const char *dead_letter_topic);
 bool sink_result_of(const char *name, enum er_sink_result *out);
 extern const struct er_sink_ops fake_sink_ops;
+
+/* ---- transactions: copies of one that is committed become visible, those of the others never ---- */
+enum txn_answer {
+    TXN_OK,         /* it happens, DONE */
+    TXN_AGAIN,      /* it does not happen yet */
+    TXN_AGAIN_DONE, /* it happens, the answer is lost: AGAIN, and DONE for the next call */
+    TXN_ABORT,      /* commit: it does not happen and cannot */
+    TXN_DOUBTFUL_DONE /* it happens, nobody knows */,
+    TXN_DOUBTFUL_LOST /* it does not happen, nobody knows */
+};
+enum txn_call { TXN_BEGIN, TXN_COMMIT, TXN_ABORT_CALL, TXN_RENEW, TXN_ASK, TXN_CALLS };
+struct fake_txn {
+    struct failure *failure;
+    struct fake_source *source;
+    struct fake_sink *sink;
+    bool on;
+    bool ready;                                  /* there is a producer that is not to be renewed */
+    bool open;                                   /* a transaction has begun and has not ended */
+    bool happened;                               /* its commit, though the last answer was AGAIN */
+    size_t first;                                /* entry of the sink that is the transaction's first */
+    struct er_source_offset offsets[PARTITIONS]; /* of the commit that is being repeated */
+    size_t n_offsets;
+    bool committing;
+    struct {
+        enum txn_answer answer; /* of the next `left` calls */
+        unsigned left;
+    } calls[TXN_CALLS];
+    unsigned committed, aborted, renewed; /* what really happened; empty transactions included */
+    unsigned n_calls;
+};
+void txn_init(struct fake_txn *txn, struct failure *failure, struct fake_source *source, struct fake_sink *sink);
+/* The next n answers to "begin", "commit", "abort", "renew" or "ask"; false: no such call or answer. */
+bool txn_script(struct fake_txn *txn, const char *call, const char *answer, unsigned n);
+/* The answer to a question of source.committed: ER_OK or an error. */
+enum er_code txn_ask(struct fake_txn *txn);
+extern const struct er_txn_ops fake_txn_ops;
 
 /* One of n allocations of the worker fails, by a fixed pseudo-random choice (not under a sanitizer). Counted only while not paused; begins paused. The fakes pause. */
 void no_memory_set(unsigned n);

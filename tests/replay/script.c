@@ -217,7 +217,7 @@ static void step(struct script *s)
 static uint64_t activity(const struct script *s)
 {
     return s->source.delivered + s->sink.n + s->sink.deliveries + s->sink.outstanding + er_counter_read(&s->counters.received) +
-           s->sink.first_open + s->source.commits + (s->source.pending != NULL) + s->source.outstanding;
+           s->sink.first_open + s->source.commits + (s->source.pending != NULL) + s->source.outstanding + s->txn.n_calls;
 }
 
 static void run(struct script *s)
@@ -366,7 +366,8 @@ static void do_set(struct script *s, const struct words *w)
     }
         SIZE(batch),       SIZE(window_events), SIZE(window_bytes), SIZE(window_copies), SIZE(topic_messages),
         SIZE(topic_bytes), TIME(revoke),        TIME(commit),       TIME(probe_min),     TIME(probe_max),
-        TIME(retry_min),   TIME(retry_max),     TIME(hurry),        TIME(hurry_gap),
+        TIME(retry_min),   TIME(retry_max),     TIME(hurry),        TIME(hurry_gap),     SIZE(txn_events),
+        SIZE(txn_bytes),   TIME(txn),
     };
     static const char *const levels[] = { "source", "full", "off" };
     const char *name = script_arg(s, w, 1), *value = script_arg(s, w, 2);
@@ -398,6 +399,9 @@ static void do_set(struct script *s, const struct words *w)
         s->rules.max_bytes = (size_t)script_number(s, value);
     } else if (strcmp(name, "duplicate_keys") == 0) {
         s->rules.reject_duplicate_keys = strcmp(value, "reject") == 0;
+    } else if (strcmp(name, "exactly_once") == 0) {
+        s->txn.on = true;
+        s->options.txn = (struct er_txn){ &fake_txn_ops, &s->txn };
     } else if (strcmp(name, "no_recall") == 0) {
         s->sink_ops.recall = NULL;
     } else {
@@ -429,6 +433,31 @@ static void do_revoke(struct script *s, const struct words *w)
 static void do_lost(struct script *s, const struct words *w)
 {
     rebalance(s, w, ER_REBALANCE_LOST);
+}
+
+/* The group has given partitions to somebody else; the worker hears of it with "lost". */
+static void do_fence(struct script *s, const struct words *w)
+{
+    for (size_t i = 1; i < w->n; i++) {
+        s->source.partitions[source_partition(&s->source, w->word[i])].fenced = true;
+    }
+}
+
+/* ... who has committed so far. */
+static void do_elsewhere(struct script *s, const struct words *w)
+{
+    struct fake_partition *p = &s->source.partitions[source_partition(&s->source, script_arg(s, w, 1))];
+
+    p->committed = script_number(s, script_arg(s, w, 2));
+}
+
+static void do_txn(struct script *s, const struct words *w)
+{
+    const char *call = script_arg(s, w, 1), *answer = script_arg(s, w, 2);
+
+    if (!txn_script(&s->txn, call, answer, w->n > 3 ? (unsigned)script_number(s, w->word[3]) : 1)) {
+        fail_at(s->failure, "no such call, or no such answer to it: %s %s", call, answer);
+    }
 }
 
 /* With a range of offsets, '@' in the value stands for the offset. */
@@ -654,6 +683,10 @@ static const struct command commands[] = {
     { "expect", script_expect },
     { "commit-fails", do_commit_fails },
     { "no-memory", do_no_memory },
+    { "txn", do_txn },
+    { "fence", do_fence },
+    { "elsewhere", do_elsewhere },
+    { "chaos", script_chaos },
 };
 
 static bool next_line(struct script *s, char *line, struct words *words)
@@ -669,6 +702,16 @@ static bool next_line(struct script *s, char *line, struct words *words)
     return false;
 }
 
+void script_execute(struct script *s, char *line)
+{
+    struct words words;
+
+    split(line, &words);
+    if (words.n > 0 && !s->failure->failed) {
+        script_dispatch(s, commands, sizeof commands / sizeof *commands, words.word[0], &words);
+    }
+}
+
 static void script_init(struct script *s, const char *path, struct failure *failure)
 {
     memset(s, 0, sizeof *s);
@@ -678,7 +721,9 @@ static void script_init(struct script *s, const char *path, struct failure *fail
     s->now = 1000 * ER_S_NS;
     source_init(&s->source, failure);
     sink_init(&s->sink, failure, &s->source);
+    txn_init(&s->txn, failure, &s->source, &s->sink);
     s->source.sink = &s->sink;
+    s->source.txn = s->sink.txn = &s->txn;
     s->sink_ops = fake_sink_ops;
     s->rules = er_ruleset_default_options();
     /* Only what does not depend on the machine's speed may decide. */

@@ -21,6 +21,7 @@ struct script {
     FILE *file;
     struct fake_source source;
     struct fake_sink sink;
+    struct fake_txn txn;
     struct er_worker_options options;
     struct er_ruleset_options rules;
     char unmatched[NAME];
@@ -57,6 +58,12 @@ int64_t script_number(struct script *s, const char *text);
 bool script_after(const char *word, const char *prefix, char **rest);
 struct fake_topic *script_topic(struct script *s, const struct words *w, size_t i);
 struct hook_topic *script_hook_topic(struct script *s, struct er_str name);
+
+/* One line; its text is taken apart. */
+void script_execute(struct script *s, char *line);
+
+/* "chaos SEED ROUNDS": anything may happen, then everything heals, and each event must have had its outcome. */
+void script_chaos(struct script *s, const struct words *w);
 
 /* "expect ...", and what holds at the end of every script. */
 void script_expect(struct script *s, const struct words *w);
