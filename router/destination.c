@@ -1,8 +1,10 @@
 #include "router/destination.h"
 
 #include <stdlib.h>
+#include "rules/engine/hash.h"
 
 #define FIRST_CAPACITY 64
+#define NOTES 4096u                       /* kept; a power of two */
 #define ENSURE_DEADLINE_NS (60 * ER_S_NS) /* for an answer that never comes */
 
 void er_destinations_init(struct er_destinations *table, struct er_sink sink)
@@ -18,24 +20,20 @@ static void lane_free(struct er_destinations *table, struct er_lane *lane)
     free(lane);
 }
 
-static void target_free(struct er_target *target)
-{
-    if (target != NULL) {
-        er_note_unref(target->note);
-        free(target);
-    }
-}
-
 void er_destinations_fini(struct er_destinations *table)
 {
     for (size_t i = 0; i < table->targets_capacity; i++) {
-        target_free(table->targets[i]);
+        free(table->targets[i]);
     }
     for (size_t i = 0; i < table->lanes_capacity; i++) {
         if (table->lanes[i] != NULL) {
             lane_free(table, table->lanes[i]);
         }
     }
+    for (size_t i = 0; table->notes != NULL && i < NOTES; i++) {
+        er_note_unref(table->notes[i]);
+    }
+    free(table->notes);
     free(table->targets);
     free(table->lanes);
     free(table->active);
@@ -238,17 +236,25 @@ struct er_target *er_destinations_target(struct er_destinations *table, const st
     return target_new(table, subscriber);
 }
 
-struct er_note *er_target_note(struct er_target *target, struct er_str text)
+struct er_note *er_destinations_note(struct er_destinations *table, struct er_str text)
 {
-    struct er_note *note = target->note;
+    size_t at = er_hash(text, 0) % NOTES;
+    struct er_note *note;
 
+    if (table->notes == NULL) {
+        table->notes = calloc(NOTES, sizeof(struct er_note *));
+        if (table->notes == NULL) {
+            return NULL;
+        }
+    }
+    note = table->notes[at];
     if (note == NULL || note->n != text.n || memcmp(note->text, text.p, text.n) != 0) {
         note = er_note_new(text);
         if (note == NULL) {
             return NULL;
         }
-        er_note_unref(target->note);
-        target->note = note;
+        er_note_unref(table->notes[at]);
+        table->notes[at] = note;
     }
     note->refs++;
     return note;
@@ -285,7 +291,7 @@ void er_destinations_sweep(struct er_destinations *table)
         if (target_is_stale(table, target)) {
             target->lane->targets--;
             table->n_targets--;
-            target_free(target);
+            free(target);
         } else {
             place_target(targets, table->targets_capacity, target);
         }

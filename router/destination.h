@@ -50,9 +50,8 @@ struct er_target {
     struct er_str id; /* subscriber */
     uint64_t uid;
     struct er_lane *lane;
-    struct er_note *note; /* the ids of the last copy */
-    size_t copies;        /* that refer to it */
-    uint32_t age;         /* er_destinations.age when it was last used */
+    size_t copies; /* that refer to it */
+    uint32_t age;  /* er_destinations.age when it was last used */
 };
 
 struct er_destinations {
@@ -63,6 +62,7 @@ struct er_destinations {
     size_t lanes_capacity, n_lanes;
     struct er_lane **active; /* lanes with waiting copies or a breaker that is not closed; room for all lanes */
     size_t n_active, active_capacity;
+    struct er_note **notes; /* by hash of their text, later ones in place of earlier ones; NULL: none yet */
     uint32_t age;
 };
 
@@ -72,8 +72,8 @@ void er_destinations_fini(struct er_destinations *table); /* closes the topics *
 /* The subscriber's entry, made when new; NULL without memory. Valid while it has copies, or until the next sweep. */
 struct er_target *er_destinations_target(struct er_destinations *table, const struct er_subscriber *subscriber);
 
-/* The note of that text, with a reference for the caller: mostly the one of the target's last copy. NULL without memory. */
-struct er_note *er_target_note(struct er_target *target, struct er_str text);
+/* A note of that text, with a reference for the caller: mostly one that other copies have. NULL without memory. */
+struct er_note *er_destinations_note(struct er_destinations *table, struct er_str text);
 
 /* The lane of a topic, made when new; NULL without memory. */
 struct er_lane *er_destinations_lane(struct er_destinations *table, struct er_str name);

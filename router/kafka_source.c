@@ -11,6 +11,7 @@
 enum {
     COMMITTED_MS = 2000, /* to ask for committed offsets, which only lag needs */
     STORE_MS = 100,      /* between calls that tell librdkafka what to commit in the background */
+    AHEAD = 8,           /* messages: their headers stand behind the value, where another thread has written them */
     CLOSE_SLICE_MS = 50,
     CLOSE_MIN_MS = 1000, /* to leave the group, even if nothing is left of the time to stop */
 };
@@ -399,6 +400,8 @@ static size_t take_records(struct er_kafka_source *source, struct er_source_reco
         struct slot *slot = NULL;
         size_t first = source->headers.n;
 
+        if (i + AHEAD < n && source->messages[i + AHEAD]->payload != NULL)
+            __builtin_prefetch((const char *)source->messages[i + AHEAD]->payload + source->messages[i + AHEAD]->len);
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             take_error(source, message->err, rd_kafka_message_errstr(message));
         else

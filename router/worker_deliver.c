@@ -496,7 +496,10 @@ static void fetch_ahead(const struct er_worker *w, const struct er_sink_report *
         er_copy_prefetch(reports[COPY_AHEAD].ticket);
     }
     if (n > SLOT_AHEAD) {
-        __builtin_prefetch(slot_of((const struct er_copy *)reports[SLOT_AHEAD].ticket), 1);
+        const struct er_copy *copy = (const struct er_copy *)reports[SLOT_AHEAD].ticket;
+
+        __builtin_prefetch(slot_of(copy), 1);
+        __builtin_prefetch(copy->subscriptions, 1);
     }
     if (n > EVENT_AHEAD && w->o.source.ops->expect_release != NULL) {
         w->o.source.ops->expect_release(w->o.source.ctx, slot_of((const struct er_copy *)reports[EVENT_AHEAD].ticket)->owner);

@@ -56,7 +56,7 @@ static bool plan_undecided(struct er_worker *w, struct er_copies *plan, const st
     }
     er_copy_explain(plan->last, "subscription %.*s: %s", ER_STR_ARG(undecided->subscription), undecided->reason);
     plan->last->target = target;
-    plan->last->subscriptions = er_target_note(target, undecided->subscription);
+    plan->last->subscriptions = er_destinations_note(&w->destinations, undecided->subscription);
     return plan->last->subscriptions != NULL;
 }
 
@@ -89,7 +89,7 @@ static bool plan_subscriber(struct er_worker *w, struct er_copies *plan, const s
         return false;
     }
     copy->target = target;
-    copy->subscriptions = er_target_note(target, ids);
+    copy->subscriptions = er_destinations_note(&w->destinations, ids);
     return copy->subscriptions != NULL;
 }
 

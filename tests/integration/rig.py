@@ -19,7 +19,7 @@ SOURCE = "eventrouter-source"
 BEGIN, END = -2, -1  # as timestamps of ListOffsets
 
 
-def until(condition, seconds=30.0, what="a condition"):
+def until(condition, seconds=30.0, what="a condition", every=0.02):
     """Polls until condition() is true and returns its value; AssertionError after the deadline."""
     end = time.monotonic() + seconds
     while True:
@@ -28,7 +28,7 @@ def until(condition, seconds=30.0, what="a condition"):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"no {what} within {seconds} s (last: {value!r})")
-        select.select([], [], [], 0.02)
+        select.select([], [], [], every)
 
 
 def wait_for(future, seconds=30):

@@ -51,20 +51,28 @@ static void test_targets_share_a_topic(void **state)
 static void test_notes_are_shared(void **state)
 {
     struct er_destinations table;
-    struct er_subscriber a = subscriber("a", "t", 1);
-    struct er_target *target;
-    struct er_note *first, *second, *third;
+    struct er_note *first, *second, *third, *many[20000];
+    char text[16];
 
     (void)state;
     er_destinations_init(&table, fake);
-    target = er_destinations_target(&table, &a);
-    first = er_target_note(target, ER_STR("r1"));
-    second = er_target_note(target, ER_STR("r1"));
-    third = er_target_note(target, ER_STR("r2"));
+    first = er_destinations_note(&table, ER_STR("r1"));
+    second = er_destinations_note(&table, ER_STR("r1"));
+    third = er_destinations_note(&table, ER_STR("r2"));
     assert_ptr_equal(first, second);
     assert_ptr_not_equal(first, third);
-    assert_int_equal(first->refs, 2);
-    assert_int_equal(third->refs, 2);
+    assert_int_equal(first->refs, 3);
+    /* More than are kept: each is right as long as somebody has it. */
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(text, sizeof text, "id%u", i);
+        many[i] = er_destinations_note(&table, er_str_of(text));
+    }
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(text, sizeof text, "id%u", i);
+        assert_int_equal(many[i]->n, strlen(text));
+        assert_memory_equal(many[i]->text, text, many[i]->n);
+        er_note_unref(many[i]);
+    }
     er_note_unref(first);
     assert_memory_equal(second->text, "r1", 2);
     er_note_unref(second);
