@@ -22,8 +22,10 @@ static enum er_code apply_store(void *ctx, const struct er_ruleset_change *chang
     struct er_router *router = ctx;
     enum er_code code = er_ruleset_prepare(router->ruleset, change, err);
 
-    if (code == ER_OK)
+    if (code == ER_OK) {
         er_ruleset_publish(router->ruleset);
+        (void)er_ruleset_tidy(router->ruleset);
+    }
     return code;
 }
 
@@ -250,6 +252,7 @@ void er_router_dispatch(struct er_router *router)
     er_kafka_topics_dispatch(router->topics);
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_each_ask(router->workers[i], on_ask, router);
+    (void)er_ruleset_tidy(router->ruleset);
     if (router->stopping)
         return;
     er_topic_watch_tick(router->watch, now);

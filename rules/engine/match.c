@@ -68,6 +68,12 @@ uint64_t er_matcher_pin(struct er_matcher *matcher)
     return matcher->side->revision;
 }
 
+uint64_t er_matcher_refresh(struct er_matcher *matcher)
+{
+    matcher->side = er_reader_refresh(er_ruleset_publication(matcher->ruleset), &matcher->reader, matcher->side);
+    return matcher->side->revision;
+}
+
 void er_matcher_unpin(struct er_matcher *matcher)
 {
     matcher->side = NULL;

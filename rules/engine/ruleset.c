@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "rules/engine/ruleset_sides.h"
 
-/* A change in terms of the catalog. It is applied to the hidden side by prepare, and to the other one after that was left. */
+/* A change in terms of the catalog. Prepare applies it to the hidden side, catching up to the other one after that was left. */
 struct change {
     uint64_t revision;
     uint32_t *adds;     /* new subscriptions */
@@ -245,7 +245,7 @@ static void complete(struct er_side *side, const struct change *change)
     side->revision = change->revision;
 }
 
-/* Brings the hidden side up to what is published. */
+/* Brings the hidden side up to what is published, once nobody is on it. */
 static bool catch_up(struct er_ruleset *ruleset)
 {
     struct change *change = ruleset->backlog;
@@ -253,6 +253,7 @@ static bool catch_up(struct er_ruleset *ruleset)
     if (change == NULL) {
         return true;
     }
+    er_publication_await(&ruleset->publication, ruleset->hidden);
     if (!apply_adds(ruleset->hidden, change)) {
         return false;
     }
@@ -508,8 +509,16 @@ void er_ruleset_publish(struct er_ruleset *ruleset)
     ruleset->prepared = NULL;
     er_publication_switch(&ruleset->publication, next);
     ruleset->hidden = next == &ruleset->sides[0] ? &ruleset->sides[1] : &ruleset->sides[0];
-    /* Without memory now, the next prepare tries again; readers do not notice. */
-    (void)catch_up(ruleset);
+}
+
+bool er_ruleset_tidy(struct er_ruleset *ruleset)
+{
+    assert(ruleset->prepared == NULL);
+    if (ruleset->backlog != NULL && er_publication_is_left(&ruleset->publication, ruleset->hidden)) {
+        /* Without memory now, the next one tries again; readers do not notice. */
+        (void)catch_up(ruleset);
+    }
+    return ruleset->backlog != NULL;
 }
 
 void er_ruleset_stats(const struct er_ruleset *ruleset, struct er_ruleset_stats *out)

@@ -63,6 +63,7 @@ static enum er_code apply(void *ctx, const struct er_ruleset_change *change, str
 
     if (code == ER_OK) {
         er_ruleset_publish(ctx);
+        (void)er_ruleset_tidy(ctx);
     }
     return code;
 }
