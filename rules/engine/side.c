@@ -9,6 +9,14 @@ void er_side_init(struct er_side *side, struct er_catalog *catalog)
     er_index_init(&side->index, catalog);
 }
 
+/* Owners of lists, for their places. */
+enum list { POSTING, SUBSCRIPTIONS, SCAN };
+
+static uint64_t owner_of(enum list kind, uint32_t id)
+{
+    return (uint64_t)kind << 32 | id;
+}
+
 static void fini_lists(struct er_pages *lists, uint32_t top)
 {
     for (uint32_t i = 0; i < top; i++) {
@@ -32,7 +40,7 @@ void er_side_fini(struct er_side *side)
     er_index_fini(&side->index);
     er_trie_fini(&side->trie);
     er_pages_fini(&side->users);
-    er_pages_fini(&side->positions);
+    er_places_fini(&side->places);
     er_pages_fini(&side->subscribers);
 }
 
@@ -74,7 +82,7 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
     if (er_idlist_n(terms) == 0 && !er_index_add(&side->index, id)) {
         return false;
     }
-    if (!er_idlist_add(terms, term)) {
+    if (!er_places_add(&side->places, terms, owner_of(POSTING, id), term)) {
         if (er_idlist_n(terms) == 0) {
             er_index_remove(&side->index, id);
         }
@@ -87,7 +95,7 @@ static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 {
     struct er_idlist *terms = er_side_posting(side, id);
 
-    er_idlist_remove(terms, term);
+    er_places_remove(&side->places, terms, owner_of(POSTING, id), term);
     if (er_idlist_n(terms) == 0) {
         er_index_remove(&side->index, id);
     }
@@ -127,7 +135,7 @@ static bool term_post(struct er_side *side, uint32_t id)
         return true;
     }
     if (term->pivot == ER_NONE) {
-        return er_idlist_add(&side->scan, id);
+        return er_places_add(&side->places, &side->scan, owner_of(SCAN, 0), id);
     }
     side->several += term->several;
     if (!post(side, id)) {
@@ -144,7 +152,7 @@ static void term_unpost(struct er_side *side, uint32_t id)
     if (term->n == 0) {
         side->every_event = ER_NONE;
     } else if (term->pivot == ER_NONE) {
-        er_idlist_remove(&side->scan, id);
+        er_places_remove(&side->places, &side->scan, owner_of(SCAN, 0), id);
     } else {
         unpost(side, id, er_term_leaf_end(term, term->pivot));
         side->several -= term->several;
@@ -202,17 +210,16 @@ bool er_side_add(struct er_side *side, uint32_t id)
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs;
 
-    if (!er_pages_reserve(&side->terms, sizeof *subs, term) || !er_pages_reserve(&side->positions, sizeof(uint32_t), id)) {
+    if (!er_pages_reserve(&side->terms, sizeof *subs, term)) {
         return false;
     }
     side->terms_top = term < side->terms_top ? side->terms_top : term + 1;
     subs = er_side_subs(side, term);
-    if (!er_idlist_add(subs, id)) {
+    if (!er_places_add(&side->places, subs, owner_of(SUBSCRIPTIONS, term), id)) {
         return false;
     }
-    *er_pages_at(&side->positions, id, uint32_t) = er_idlist_n(subs) - 1;
     if (er_idlist_n(subs) == 1 && !term_open(side, term)) {
-        er_idlist_remove_at(subs, 0);
+        er_places_remove(&side->places, subs, owner_of(SUBSCRIPTIONS, term), id);
         return false;
     }
     return true;
@@ -222,12 +229,8 @@ void er_side_remove(struct er_side *side, uint32_t id)
 {
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs = er_side_subs(side, term);
-    uint32_t at = *er_pages_at(&side->positions, id, uint32_t);
 
-    er_idlist_remove_at(subs, at);
-    if (at < er_idlist_n(subs)) {
-        *er_pages_at(&side->positions, er_idlist_ids(subs)[at], uint32_t) = at;
-    }
+    er_places_remove(&side->places, subs, owner_of(SUBSCRIPTIONS, term), id);
     if (er_idlist_n(subs) == 0) {
         term_close(side, term);
     }
@@ -254,5 +257,5 @@ size_t er_side_bytes(const struct er_side *side)
 {
     return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + er_pages_bytes(&side->postings, sizeof(struct er_idlist)) +
            er_pages_bytes(&side->users, sizeof(uint32_t)) + er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
-           er_pages_bytes(&side->positions, sizeof(uint32_t)) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
+           er_places_bytes(&side->places) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
 }

@@ -9,9 +9,9 @@
 #define ER_RULES_ENGINE_SIDE_H
 
 #include "rules/engine/catalog.h"
-#include "rules/engine/idlist.h"
 #include "rules/engine/index.h"
 #include "rules/engine/pages.h"
+#include "rules/engine/places.h"
 #include "rules/engine/trie.h"
 
 /* Initialise with er_side_init. */
@@ -23,11 +23,11 @@ struct er_side {
     struct er_pages postings;      /* struct er_idlist per test id: terms posted under it */
     struct er_pages users;         /* uint32_t per test id: places in terms that read it */
     struct er_pages terms;         /* struct er_idlist per term id: its subscriptions */
-    struct er_pages positions;     /* uint32_t per subscription id: where it stands in its term's list */
     struct er_pages subscribers;   /* struct er_subscriber * per slot; one reference each */
     uint32_t tests_top, terms_top; /* ids that may come are below */
     uint32_t every_event;          /* the term without conditions, or ER_NONE */
     struct er_idlist scan;         /* terms that nothing in an event leads to: asked for every event */
+    struct er_places places;       /* of postings, subscriptions and scan */
     uint32_t several;              /* terms that are posted under more than one test */
 };
 
