@@ -39,7 +39,6 @@ void er_side_fini(struct er_side *side)
     er_idlist_fini(&side->scan);
     er_index_fini(&side->index);
     er_trie_fini(&side->trie);
-    er_pages_fini(&side->users);
     er_places_fini(&side->places);
     er_pages_fini(&side->subscribers);
 }
@@ -48,25 +47,17 @@ void er_side_fini(struct er_side *side)
 
 static bool test_use(struct er_side *side, uint32_t id)
 {
-    uint32_t *users;
-
-    if (!er_pages_reserve(&side->users, sizeof *users, id) || !er_pages_reserve(&side->postings, sizeof(struct er_idlist), id)) {
+    if (!er_pages_reserve(&side->postings, sizeof(struct er_idlist), id) ||
+        !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
         return false;
     }
-    users = er_pages_at(&side->users, id, uint32_t);
-    if (*users == 0 && !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
-        return false;
-    }
-    ++*users;
     side->tests_top = id < side->tests_top ? side->tests_top : id + 1;
     return true;
 }
 
 static void test_unuse(struct er_side *side, uint32_t id)
 {
-    if (--*er_pages_at(&side->users, id, uint32_t) == 0) {
-        er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
-    }
+    er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
 }
 
 static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
@@ -256,6 +247,6 @@ void er_side_set_subscriber(struct er_side *side, uint32_t slot, struct er_subsc
 size_t er_side_bytes(const struct er_side *side)
 {
     return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + er_pages_bytes(&side->postings, sizeof(struct er_idlist)) +
-           er_pages_bytes(&side->users, sizeof(uint32_t)) + er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
+           er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
            er_places_bytes(&side->places) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
 }

@@ -21,7 +21,6 @@ struct er_side {
     struct er_trie trie;
     struct er_index index;
     struct er_pages postings;      /* struct er_idlist per test id: terms posted under it */
-    struct er_pages users;         /* uint32_t per test id: places in terms that read it */
     struct er_pages terms;         /* struct er_idlist per term id: its subscriptions */
     struct er_pages subscribers;   /* struct er_subscriber * per slot; one reference each */
     uint32_t tests_top, terms_top; /* ids that may come are below */
