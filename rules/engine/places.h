@@ -13,7 +13,7 @@
 #include "rules/engine/idlist.h"
 #include "rules/engine/table.h"
 
-#define ER_LIST_SHORT 32u
+#define ER_LIST_SHORT 128u
 
 /* Initialise with {0}. */
 struct er_places {

@@ -60,7 +60,7 @@ static void test_unuse(struct er_side *side, uint32_t id)
     er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
 }
 
-static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
+static bool test_post(struct er_side *side, uint32_t id, uint32_t entry)
 {
     struct er_idlist *terms;
 
@@ -73,7 +73,7 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
     if (er_idlist_n(terms) == 0 && !er_index_add(&side->index, id)) {
         return false;
     }
-    if (!er_places_add(&side->places, terms, owner_of(POSTING, id), term)) {
+    if (!er_places_add(&side->places, terms, owner_of(POSTING, id), entry)) {
         if (er_idlist_n(terms) == 0) {
             er_index_remove(&side->index, id);
         }
@@ -82,11 +82,11 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
     return true;
 }
 
-static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
+static void test_unpost(struct er_side *side, uint32_t id, uint32_t entry)
 {
     struct er_idlist *terms = er_side_posting(side, id);
 
-    er_places_remove(&side->places, terms, owner_of(POSTING, id), term);
+    er_places_remove(&side->places, terms, owner_of(POSTING, id), entry);
     if (er_idlist_n(terms) == 0) {
         er_index_remove(&side->index, id);
     }
@@ -94,27 +94,39 @@ static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 
 /* ---- terms ---- */
 
-/* Takes the postings before `end` back. */
-static void unpost(struct er_side *side, uint32_t id, uint32_t end)
+static uint32_t entry_of(uint32_t term, const struct er_pivot_tests *tests)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, id);
+    return term | (tests->n > 1 ? ER_POSTED_SEVERAL : 0);
+}
 
-    while (end > term->pivot) {
-        test_unpost(side, er_term_words(term)[--end] & ER_WORD_TEST, id);
+/* Under the first n tests. */
+static void unpost(struct er_side *side, uint32_t term, const struct er_pivot_tests *tests, uint32_t n)
+{
+    side->several -= tests->n > 1 ? n : 0;
+    while (n-- > 0) {
+        test_unpost(side, tests->ids[n] & ER_WORD_TEST, entry_of(term, tests));
     }
 }
 
-static bool post(struct er_side *side, uint32_t id)
+bool er_side_post(struct er_side *side, uint32_t term, uint32_t pivot)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, id);
+    struct er_pivot_tests tests = er_pivot_tests(side->catalog, er_catalog_term(side->catalog, term), pivot);
 
-    for (uint32_t i = term->pivot, end = er_term_leaf_end(term, term->pivot); i < end; i++) {
-        if (!test_post(side, er_term_words(term)[i] & ER_WORD_TEST, id)) {
-            unpost(side, id, i);
+    for (uint32_t i = 0; i < tests.n; i++) {
+        if (!test_post(side, tests.ids[i] & ER_WORD_TEST, entry_of(term, &tests))) {
+            unpost(side, term, &tests, i);
             return false;
         }
+        side->several += tests.n > 1;
     }
     return true;
+}
+
+void er_side_unpost(struct er_side *side, uint32_t term, uint32_t pivot)
+{
+    struct er_pivot_tests tests = er_pivot_tests(side->catalog, er_catalog_term(side->catalog, term), pivot);
+
+    unpost(side, term, &tests, tests.n);
 }
 
 static bool term_post(struct er_side *side, uint32_t id)
@@ -128,12 +140,7 @@ static bool term_post(struct er_side *side, uint32_t id)
     if (term->pivot == ER_NONE) {
         return er_places_add(&side->places, &side->scan, owner_of(SCAN, 0), id);
     }
-    side->several += term->several;
-    if (!post(side, id)) {
-        side->several -= term->several;
-        return false;
-    }
-    return true;
+    return er_side_post(side, id, term->pivot);
 }
 
 static void term_unpost(struct er_side *side, uint32_t id)
@@ -145,8 +152,7 @@ static void term_unpost(struct er_side *side, uint32_t id)
     } else if (term->pivot == ER_NONE) {
         er_places_remove(&side->places, &side->scan, owner_of(SCAN, 0), id);
     } else {
-        unpost(side, id, er_term_leaf_end(term, term->pivot));
-        side->several -= term->several;
+        er_side_unpost(side, id, term->pivot);
     }
 }
 
@@ -247,6 +253,6 @@ void er_side_set_subscriber(struct er_side *side, uint32_t slot, struct er_subsc
 size_t er_side_bytes(const struct er_side *side)
 {
     return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + er_pages_bytes(&side->postings, sizeof(struct er_idlist)) +
-           er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
-           er_places_bytes(&side->places) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
+           er_pages_bytes(&side->terms, sizeof(struct er_idlist)) + er_places_bytes(&side->places) +
+           er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
 }

@@ -85,7 +85,7 @@ static void list_keeps_what_was_added(void **state)
 }
 
 #define OWNERS 3u
-#define LISTED 200u
+#define LISTED 300u
 
 /* Several lists that share their places, each around the length at which a list becomes long. */
 static void long_lists_know_their_places(void **state)
@@ -138,7 +138,7 @@ static void without_memory_a_list_stays_as_it_is(void **state)
 
     (void)state;
     skip_unless_allocations_can_fail();
-    for (uint32_t length = 0; length < 60; length++) {
+    for (uint32_t length = ER_LIST_SHORT - 9; length < ER_LIST_SHORT + 9; length++) {
         bool added = false;
 
         for (unsigned long fail = 1; !added; fail++) {
