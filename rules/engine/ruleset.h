@@ -67,8 +67,9 @@ enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_rule
 void er_ruleset_publish(struct er_ruleset *ruleset);
 void er_ruleset_abandon(struct er_ruleset *ruleset);
 
-/* Writer thread, nothing prepared: what a published change has left to do, unless a reader is still in the way. Returns whether there is
- * more to do. What the change has replaced is held in memory until then. */
+/* Writer thread, nothing prepared: what published changes have left to do, a piece at a time. The last one is made on the other side, unless
+ * a reader is still there; until then what it replaced is held in memory. And rules that are posted under what has become common go where
+ * fewer events reach them, some hundred at a time. Returns whether there is more to do. */
 bool er_ruleset_tidy(struct er_ruleset *ruleset);
 
 struct er_ruleset_stats {
@@ -79,6 +80,7 @@ struct er_ruleset_stats {
     size_t tests;       /* distinct */
     size_t quarantined; /* regexes that are run no more */
     size_t bytes;       /* estimate of the memory held */
+    uint64_t reposted;  /* times that a rule went where fewer events reach it */
 };
 /* What a subscription has done since it was put as it is, on all matchers there are; rules that ask the same share it. */
 struct er_ruleset_activity {

@@ -4,10 +4,17 @@
 #include <stdatomic.h>
 #include <time.h>
 
+static void tidy(struct er_ruleset *ruleset)
+{
+    for (unsigned i = 0; er_ruleset_tidy(ruleset); i++) {
+        assert_true(i < 100000);
+    }
+}
+
 /* After what changes have left to do. */
 static void tidy_stats(struct er_ruleset *ruleset, struct er_ruleset_stats *out)
 {
-    assert_false(er_ruleset_tidy(ruleset));
+    tidy(ruleset);
     er_ruleset_stats(ruleset, out);
 }
 
