@@ -297,6 +297,7 @@ static bool load(struct bench *bench, const char *name, struct er_ctl_rules *rul
     if (*set == NULL) {
         return false;
     }
+    (void)er_ruleset_tidy(*set);
     bench->load_s = (double)(clock_ns(CLOCK_MONOTONIC) - start) / 1e9;
     er_ruleset_stats(*set, &stats);
     bench->bytes_per_rule = rules->n > 0 ? stats.bytes / rules->n : 0;

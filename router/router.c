@@ -13,6 +13,7 @@ enum {
     ENSURE_BUDGET_MS = 5000,  /* for a destination that a worker misses */
     INSPECT_BUDGET_MS = 1000, /* for a look at one that does not answer */
     WARN_AGAIN_MS = 30000,    /* while no broker answers */
+    TIDY_STEPS = 10,          /* of some hundred microseconds, per dispatch */
 };
 
 /* ---- start ---- */
@@ -22,8 +23,10 @@ static enum er_code apply_store(void *ctx, const struct er_ruleset_change *chang
     struct er_router *router = ctx;
     enum er_code code = er_ruleset_prepare(router->ruleset, change, err);
 
-    if (code == ER_OK)
+    if (code == ER_OK) {
         er_ruleset_publish(router->ruleset);
+        (void)er_ruleset_tidy(router->ruleset);
+    }
     return code;
 }
 
@@ -250,6 +253,10 @@ void er_router_dispatch(struct er_router *router)
     er_kafka_topics_dispatch(router->topics);
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_each_ask(router->workers[i], on_ask, router);
+    for (int i = 0; i < TIDY_STEPS; i++) {
+        if (!er_ruleset_tidy(router->ruleset))
+            break;
+    }
     if (router->stopping)
         return;
     er_topic_watch_tick(router->watch, now);

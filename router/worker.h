@@ -40,7 +40,7 @@ struct er_worker_hooks {
 };
 
 struct er_worker_limits {
-    size_t batch;         /* records per poll, and events per pin of the rule set */
+    size_t batch;         /* records per poll */
     size_t window_events; /* read and not acknowledged */
     size_t window_bytes;
     size_t window_copies;  /* not reported */
@@ -50,7 +50,7 @@ struct er_worker_limits {
     int64_t busy_wait_ns; /* ... when reports are awaited */
     int64_t hurry_ns;     /* longest wait for reports when there is nothing more to read; 0 = then copies linger on in the sink */
     int64_t hurry_gap_ns; /* between two hurries while not everything is reported; doubles twice */
-    int64_t pin_ns;       /* longest time on one side of the rule set, plus one event */
+    int64_t pin_ns;       /* longest time of routing before reports are looked at, plus some events */
     int64_t revoke_ns;    /* for finishing what is in flight when partitions are revoked */
     int64_t commit_ns;    /* for one synchronous commit */
     int64_t probe_min_ns; /* of an open breaker; doubles up to */

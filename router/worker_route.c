@@ -325,6 +325,7 @@ static void route_pinned(struct er_worker *w, int64_t until)
                 return;
             }
         }
+        (void)er_matcher_refresh(w->matcher);
     }
 }
 

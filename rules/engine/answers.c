@@ -281,8 +281,10 @@ static uint32_t prefetch_terms(const struct er_answers *answers, uint32_t fetche
         const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[fetched]);
 
         if (er_idlist_n(terms) == 1) {
-            __builtin_prefetch(er_catalog_term(answers->side->catalog, *er_idlist_ids(terms)));
-            __builtin_prefetch(er_side_subs(answers->side, *er_idlist_ids(terms)));
+            uint32_t term = *er_idlist_ids(terms) & ER_POSTED_TERM;
+
+            __builtin_prefetch(er_catalog_term(answers->side->catalog, term));
+            __builtin_prefetch(er_side_subs(answers->side, term));
         }
     }
     return fetched;

@@ -398,6 +398,7 @@ bool er_catalog_init(struct er_catalog *catalog)
     er_stable_init(&catalog->terms, sizeof(struct er_term));
     er_stable_init(&catalog->subs, sizeof(struct er_sub));
     er_stable_init(&catalog->slots, sizeof(struct er_slot));
+    er_stable_init(&catalog->covers, ER_COVER_BYTES);
     return nodes_init(catalog);
 }
 
@@ -423,7 +424,8 @@ void er_catalog_fini(struct er_catalog *catalog)
 {
     struct er_table *tables[] = { &catalog->node_table, &catalog->test_table, &catalog->term_table, &catalog->sub_table,
                                   &catalog->slot_table };
-    struct er_stable *vectors[] = { &catalog->nodes, &catalog->tests, &catalog->terms, &catalog->subs, &catalog->slots };
+    struct er_stable *vectors[] = { &catalog->nodes, &catalog->tests, &catalog->terms,
+                                    &catalog->subs,  &catalog->slots, &catalog->covers };
 
     free_named_subs(catalog);
     free_slots(catalog);
@@ -441,5 +443,6 @@ size_t er_catalog_bytes(const struct er_catalog *catalog)
                     catalog->slot_table.bytes;
 
     return catalog->text_bytes + tables + er_stable_bytes(&catalog->nodes) + er_stable_bytes(&catalog->tests) +
-           er_stable_bytes(&catalog->terms) + er_stable_bytes(&catalog->subs) + er_stable_bytes(&catalog->slots);
+           er_stable_bytes(&catalog->terms) + er_stable_bytes(&catalog->subs) + er_stable_bytes(&catalog->slots) +
+           er_stable_bytes(&catalog->covers);
 }

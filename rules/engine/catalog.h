@@ -37,6 +37,7 @@ struct er_node {
 };
 
 #define ER_SUB_SMALL 16u
+#define ER_COVER_BYTES 16u
 
 struct er_sub {
     union {
@@ -65,11 +66,12 @@ struct er_slot {
 
 struct er_catalog {
     uint64_t seed;
-    struct er_stable nodes; /* struct er_node */
-    struct er_stable tests; /* struct er_test */
-    struct er_stable terms; /* struct er_term */
-    struct er_stable subs;  /* struct er_sub */
-    struct er_stable slots; /* struct er_slot */
+    struct er_stable nodes;  /* struct er_node */
+    struct er_stable tests;  /* struct er_test */
+    struct er_stable terms;  /* struct er_term */
+    struct er_stable subs;   /* struct er_sub */
+    struct er_stable slots;  /* struct er_slot */
+    struct er_stable covers; /* of ER_COVER_BYTES, see term.c */
     struct er_table node_table, test_table, term_table, sub_table, slot_table;
     size_t text_bytes; /* keys, operands, terms */
     /* Called with the ids of terms (test NULL) and of regex tests that go; may be NULL. */

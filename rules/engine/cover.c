@@ -14,26 +14,32 @@ enum grade {
 struct cost {
     enum grade grade;
     uint64_t weight;
+    uint64_t posted;
+    size_t tests; /* looked at */
 };
 
 static bool cheaper(struct cost a, struct cost b)
 {
-    return a.grade != b.grade ? a.grade > b.grade : a.weight < b.weight;
+    if (a.grade != b.grade) {
+        return a.grade > b.grade;
+    }
+    return a.weight != b.weight ? a.weight < b.weight : a.posted < b.posted;
 }
 
 /* One of both must hold. */
 static struct cost plus(struct cost a, struct cost b)
 {
-    return (struct cost){ a.grade < b.grade ? a.grade : b.grade, a.weight + b.weight };
+    return (struct cost){ a.grade < b.grade ? a.grade : b.grade, a.weight + b.weight, a.posted + b.posted, a.tests + b.tests };
 }
 
-static const struct cost nothing = { GRADE_KEYED, 0 };
+static const struct cost nothing = { .grade = GRADE_KEYED };
 
-static struct cost test_cost(const struct er_side *side, uint32_t id)
+/* more: terms that read it besides those that say so themselves. */
+static struct cost test_cost(const struct er_side *side, uint32_t id, uint32_t more)
 {
     const struct er_test *test = er_catalog_test(side->catalog, id);
-    uint64_t posted = er_side_posted(side, id);
-    struct cost cost = { GRADE_KEYED, er_index_weight(test) * (posted + 1) };
+    uint64_t users = (uint64_t)er_cover_users(side, id) + more;
+    struct cost cost = { GRADE_KEYED, er_index_weight(test) * users, er_side_posted(side, id), 1 };
 
     if (test->op == ER_OP_SET) {
         size_t n;
@@ -41,7 +47,7 @@ static struct cost test_cost(const struct er_side *side, uint32_t id)
 
         cost = nothing;
         for (size_t i = 0; i < n; i++) {
-            cost = plus(cost, test_cost(side, members[i]));
+            cost = plus(cost, test_cost(side, members[i], test->refs - 1));
         }
     } else if (test->index == ER_INDEX_NONE) {
         cost.grade = GRADE_NONE;
@@ -57,7 +63,7 @@ static struct cost tests_cost(const struct er_side *side, const uint32_t *tests,
     struct cost cost = nothing;
 
     for (uint32_t i = 0; i < n; i++) {
-        cost = plus(cost, test_cost(side, tests[i] & ER_WORD_TEST));
+        cost = plus(cost, test_cost(side, tests[i] & ER_WORD_TEST, 0));
     }
     return cost;
 }
@@ -68,11 +74,13 @@ static struct cost tree_cost(const struct er_side *side, const uint32_t *words, 
 static struct cost cheapest(const struct er_side *side, const uint32_t *words, bool negated, const uint32_t **best)
 {
     const uint32_t *end = words + 1 + er_word_length(words[0]);
-    struct cost cost = { GRADE_NONE, 0 };
+    struct cost cost = { .grade = GRADE_NONE };
+    size_t tests = 0;
 
     for (const uint32_t *child = words + 1; child < end; child += 1 + er_word_length(child[0])) {
         struct cost other = tree_cost(side, child, negated);
 
+        tests += other.tests;
         if (cheaper(other, cost)) {
             cost = other;
             if (best != NULL) {
@@ -80,6 +88,7 @@ static struct cost cheapest(const struct er_side *side, const uint32_t *words, b
             }
         }
     }
+    cost.tests = tests;
     return cost;
 }
 
@@ -96,7 +105,7 @@ static struct cost sum(const struct er_side *side, const uint32_t *words, bool n
 
 static struct cost tree_cost(const struct er_side *side, const uint32_t *words, bool negated)
 {
-    static const struct cost impossible = { GRADE_NONE, 0 };
+    static const struct cost impossible = { .grade = GRADE_NONE };
 
     switch (er_word_kind(words[0])) {
     case ER_WORD_NOT:
@@ -186,9 +195,9 @@ static void place_test(const struct er_side *side, uint32_t id)
 {
     struct er_test *test = er_catalog_test(side->catalog, id);
 
-    if (!test->placed) {
+    if (test->level == 0) {
         er_index_place(&side->index, test);
-        test->placed = true;
+        test->level = er_cover_level(test->refs);
     }
 }
 
@@ -199,48 +208,48 @@ struct choice {
 
 static struct choice choose(const struct er_side *side, const struct er_term *term)
 {
-    struct choice choice = { { GRADE_NONE, 0 }, ER_NONE };
+    struct choice choice = { .leaf = ER_NONE };
     uint32_t start, end = er_term_list(term, &start);
+    size_t tests = 0;
 
     if (term->tree) {
         choice.cost = tree_cost(side, er_term_words(term) + end, false);
+        tests = choice.cost.tests;
     }
     for (uint32_t next; start < end; start = next) {
         struct cost cost;
 
         next = er_term_leaf_end(term, start);
         cost = tests_cost(side, er_term_words(term) + start, next - start);
+        tests += cost.tests;
         if (cheaper(cost, choice.cost) || (choice.leaf == ER_NONE && !cheaper(choice.cost, cost))) {
             choice = (struct choice){ cost, start };
         }
     }
+    choice.cost.tests = tests;
     return choice;
 }
 
-/* A leaf of the list is a cover as it stands, unless a SET stands in it for others. */
-static bool set_cover(const struct er_side *side, struct er_term *term, const struct choice *choice)
+/* A leaf of the list is a cover as it stands, unless a SET stands in it for others. ER_NONE without memory. */
+static uint32_t pivot_of(const struct er_side *side, const struct er_term *term, const struct choice *choice)
 {
     uint32_t start, end = er_term_list(term, &start);
+    uint32_t pivot = choice->leaf, tests = 0;
     struct cover cover = { 0 };
-    uint32_t next;
-    bool done;
 
     if (choice->leaf == ER_NONE) {
         cover_tree(side, &cover, er_term_words(term) + end, false);
     } else {
-        next = er_term_leaf_end(term, choice->leaf);
-        cover_tests(side, &cover, er_term_words(term) + choice->leaf, next - choice->leaf);
-        if (cover.n == next - choice->leaf) {
-            term->pivot = choice->leaf;
-            term->several = cover.n > 1;
-            free(cover.tests);
-            return !cover.no_memory;
-        }
+        tests = er_term_leaf_end(term, choice->leaf) - choice->leaf;
+        cover_tests(side, &cover, er_term_words(term) + choice->leaf, tests);
     }
-    term->several = cover.n > 1;
-    done = !cover.no_memory && er_term_set_cover(side->catalog, term, cover.tests, cover.n);
+    if (cover.no_memory) {
+        pivot = ER_NONE;
+    } else if (choice->leaf == ER_NONE || cover.n != tests) {
+        pivot = er_pivot_cover(side->catalog, cover.tests, cover.n);
+    }
     free(cover.tests);
-    return done;
+    return pivot;
 }
 
 bool er_cover_choose(const struct er_side *side, struct er_term *term)
@@ -253,11 +262,32 @@ bool er_cover_choose(const struct er_side *side, struct er_term *term)
     }
     choice = choose(side, term);
     term->unindexed = term->n > 0 && choice.cost.grade != GRADE_KEYED && choice.cost.grade != GRADE_TYPE;
-    if (choice.cost.grade == GRADE_NONE) {
-        term->pivot = ER_NONE;
-    } else if (!set_cover(side, term, &choice)) {
-        return false;
+    term->pivot = ER_NONE;
+    if (choice.cost.grade != GRADE_NONE) {
+        term->pivot = pivot_of(side, term, &choice);
+        if (term->pivot == ER_NONE) {
+            return false;
+        }
     }
     term->placed = true;
     return true;
+}
+
+uint32_t er_cover_better(const struct er_side *side, const struct er_term *term, size_t *looked)
+{
+    struct er_pivot_tests tests;
+    struct choice choice;
+    struct cost cost;
+
+    if (term->pivot == ER_NONE) {
+        return ER_NONE;
+    }
+    tests = er_pivot_tests(side->catalog, term, term->pivot);
+    cost = tests_cost(side, tests.ids, tests.n);
+    choice = choose(side, term);
+    *looked += cost.tests + choice.cost.tests;
+    if (choice.cost.grade < cost.grade || (choice.cost.grade == cost.grade && 2 * choice.cost.weight > cost.weight)) {
+        return ER_NONE;
+    }
+    return pivot_of(side, term, &choice);
 }

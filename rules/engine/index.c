@@ -5,14 +5,16 @@
 
 static bool every_add(struct er_index *index, struct er_path_index *path, uint32_t test)
 {
-    (void)index;
-    return er_idlist_add(&path->every, test);
+    uint32_t node = er_catalog_test(index->catalog, test)->node;
+
+    return er_places_add(&index->places, &path->every, er_index_owner(ER_LIST_EVERY, node), test);
 }
 
 static void every_remove(struct er_index *index, struct er_path_index *path, uint32_t test)
 {
-    (void)index;
-    er_idlist_remove(&path->every, test);
+    uint32_t node = er_catalog_test(index->catalog, test)->node;
+
+    er_places_remove(&index->places, &path->every, er_index_owner(ER_LIST_EVERY, node), test);
 }
 
 static bool present_add(struct er_index *index, struct er_path_index *path, uint32_t test)
@@ -111,6 +113,7 @@ void er_index_fini(struct er_index *index)
     er_table_fini(&index->affix);
     er_table_fini(&index->gram);
     er_stable_fini(&index->gram_items);
+    er_places_fini(&index->places);
 }
 
 static struct er_path_index *path_open(struct er_index *index, uint32_t node)
@@ -262,5 +265,6 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
 size_t er_index_bytes(const struct er_index *index)
 {
     return index->path_bytes + er_pages_bytes(&index->paths, sizeof(struct er_path_index *)) + er_gram_bytes(index) +
-           index->exact.bytes + index->affix.bytes + index->gram.bytes + er_cidrs_bytes(&index->cidrs);
+           er_places_bytes(&index->places) + index->exact.bytes + index->affix.bytes + index->gram.bytes +
+           er_cidrs_bytes(&index->cidrs);
 }

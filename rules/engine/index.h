@@ -16,8 +16,8 @@
 
 #include "rules/engine/catalog.h"
 #include "rules/engine/cidrs.h"
-#include "rules/engine/idlist.h"
 #include "rules/engine/pages.h"
+#include "rules/engine/places.h"
 #include "rules/engine/ranges.h"
 
 /* Lengths in use at one path, ascending. */
@@ -67,6 +67,7 @@ struct er_index {
     struct er_pages paths; /* struct er_path_index * per node; NULL: no test there */
     struct er_table exact, affix, gram;
     struct er_stable gram_items; /* struct er_gram */
+    struct er_places places;     /* of the tests of grams and of paths */
     struct er_cidrs cidrs;
     size_t path_bytes;
 };

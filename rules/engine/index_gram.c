@@ -227,7 +227,7 @@ bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t te
     if (id == ER_NONE) {
         id = gram_new(index, set, test);
     }
-    if (id == ER_NONE || !er_idlist_add(&gram_at(index, id)->tests, test_id)) {
+    if (id == ER_NONE || !er_places_add(&index->places, &gram_at(index, id)->tests, er_index_owner(ER_LIST_GRAM, id), test_id)) {
         set_close(path, test->u.search->gram_bytes);
         return false;
     }
@@ -240,7 +240,7 @@ void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t
     const struct er_test *test = er_catalog_test(index->catalog, test_id);
     uint32_t id = gram_find(index, test->node, test->u.search->gram_bytes, test->u.search->gram);
 
-    er_idlist_remove(&gram_at(index, id)->tests, test_id);
+    er_places_remove(&index->places, &gram_at(index, id)->tests, er_index_owner(ER_LIST_GRAM, id), test_id);
     if (er_idlist_n(&gram_at(index, id)->tests) == 0) {
         gram_free(index, &path->grams[test->u.search->gram_bytes], id);
         set_close(path, test->u.search->gram_bytes);

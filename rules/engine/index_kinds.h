@@ -4,6 +4,14 @@
 
 #include "rules/engine/index.h"
 
+/* Owners of lists, for their places. */
+enum er_index_list { ER_LIST_GRAM, ER_LIST_EVERY };
+
+static inline uint64_t er_index_owner(enum er_index_list kind, uint32_t id)
+{
+    return (uint64_t)kind << 32 | id;
+}
+
 bool er_exact_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_exact_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_exact_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);

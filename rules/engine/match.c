@@ -68,6 +68,12 @@ uint64_t er_matcher_pin(struct er_matcher *matcher)
     return matcher->side->revision;
 }
 
+uint64_t er_matcher_refresh(struct er_matcher *matcher)
+{
+    matcher->side = er_reader_refresh(er_ruleset_publication(matcher->ruleset), &matcher->reader, matcher->side);
+    return matcher->side->revision;
+}
+
 void er_matcher_unpin(struct er_matcher *matcher)
 {
     matcher->side = NULL;
@@ -106,8 +112,10 @@ static bool is_again(struct er_matcher *matcher, uint32_t id)
     return false;
 }
 
-static bool consider(struct er_matcher *matcher, uint32_t id)
+/* posted: the entry of a posting. */
+static bool consider(struct er_matcher *matcher, uint32_t posted)
 {
+    uint32_t id = posted & ER_POSTED_TERM;
     const struct er_term *term = er_catalog_term(matcher->side->catalog, id);
     const char *reason = NULL;
     struct er_count *count = er_count_at(matcher->counters.terms, id);
@@ -115,7 +123,7 @@ static bool consider(struct er_matcher *matcher, uint32_t id)
 
     __builtin_prefetch(count, 1);
     __builtin_prefetch(er_side_subs(matcher->side, id)); /* read when the term is accepted */
-    if (term->several && is_again(matcher, id)) {
+    if ((posted & ER_POSTED_SEVERAL) != 0 && is_again(matcher, id)) {
         return true;
     }
     truth = er_verify(&matcher->verifier, term, &reason);

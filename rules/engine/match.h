@@ -21,7 +21,7 @@ struct er_match_undecided {
     const char *reason; /* static */
 };
 
-/* Valid until the next call on the matcher or er_matcher_unpin. */
+/* Valid until the next call on the matcher. */
 struct er_match {
     uint64_t revision;
     const struct er_match_subscriber *subscribers; /* each once, in bytewise order of id */
@@ -39,9 +39,13 @@ void er_matcher_free(struct er_matcher *matcher);
 /* What this matcher does is no activity of the rules (er_ruleset_activity): it only looks. Before the first pin. */
 void er_matcher_set_observer(struct er_matcher *matcher);
 
-/* Readers pin once per batch, keep it short, and unpin before anything that may wait. Returns the revision. */
+/* A reader that has pinned sees one revision until it refreshes or unpins; who changes the rules may have to wait for that, so readers keep
+ * it short and unpin before anything that may wait. Returns the revision. */
 uint64_t er_matcher_pin(struct er_matcher *matcher);
 void er_matcher_unpin(struct er_matcher *matcher);
+
+/* Pinned: goes over to what is published now. Costs a load when there is nothing new: call it between two events. */
+uint64_t er_matcher_refresh(struct er_matcher *matcher);
 
 /* Pinned. Decides one record. *out is filled for ER_OK. An event error (bad JSON, not an object, too large, too deep, ...) returns its
  * code with the byte offset in err; ER_E_NOMEM is not an event error. Allocates nothing after warm-up. */

@@ -14,7 +14,7 @@ struct er_matcher {
     struct er_reader reader; /* first: the rule set finds the counters from it */
     struct er_counters counters;
     struct er_ruleset *ruleset;
-    const struct er_side *side; /* while pinned */
+    struct er_side *side; /* while pinned */
     struct er_event event;
     struct er_answers answers;
     struct er_verifier verifier;

@@ -48,11 +48,10 @@ void er_reader_each(struct er_publication *publication, void (*each)(struct er_r
     (void)pthread_mutex_unlock(&publication->lock);
 }
 
-struct er_side *er_reader_pin(struct er_publication *publication, struct er_reader *reader)
+struct er_side *er_reader_move(struct er_publication *publication, struct er_reader *reader)
 {
     struct er_side *side = atomic_load(&publication->current);
 
-    assert(atomic_load_explicit(&reader->pinned, memory_order_relaxed) == NULL);
     for (;;) {
         struct er_side *now;
 
@@ -65,12 +64,18 @@ struct er_side *er_reader_pin(struct er_publication *publication, struct er_read
     }
 }
 
+struct er_side *er_reader_pin(struct er_publication *publication, struct er_reader *reader)
+{
+    assert(atomic_load_explicit(&reader->pinned, memory_order_relaxed) == NULL);
+    return er_reader_move(publication, reader);
+}
+
 void er_reader_unpin(struct er_reader *reader)
 {
     atomic_store_explicit(&reader->pinned, NULL, memory_order_release);
 }
 
-/* A batch takes microseconds to milliseconds: look a few times, give way a few times, then sleep between looks. */
+/* One event, most often microseconds: look a few times, give way a few times, then sleep between looks. */
 static void pause_longer(unsigned *round)
 {
     const struct timespec nap = { .tv_nsec = 50000 };
@@ -89,14 +94,23 @@ static void pause_longer(unsigned *round)
 void er_publication_switch(struct er_publication *publication, struct er_side *side)
 {
     atomic_store(&publication->current, side);
-    (void)pthread_mutex_lock(&publication->lock);
-    for (struct er_reader *reader = publication->readers; reader != NULL; reader = reader->next) {
-        unsigned round = 0;
-        struct er_side *pinned;
+}
 
-        while ((pinned = atomic_load(&reader->pinned)) != NULL && pinned != side) {
-            pause_longer(&round);
-        }
+bool er_publication_is_left(struct er_publication *publication, const struct er_side *side)
+{
+    bool left = true;
+
+    (void)pthread_mutex_lock(&publication->lock);
+    for (struct er_reader *reader = publication->readers; reader != NULL && left; reader = reader->next) {
+        left = atomic_load(&reader->pinned) != side;
     }
     (void)pthread_mutex_unlock(&publication->lock);
+    return left;
+}
+
+void er_publication_await(struct er_publication *publication, const struct er_side *side)
+{
+    for (unsigned round = 0; !er_publication_is_left(publication, side);) {
+        pause_longer(&round);
+    }
 }

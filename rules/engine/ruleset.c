@@ -2,9 +2,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "rules/engine/repivot.h"
 #include "rules/engine/ruleset_sides.h"
 
-/* A change in terms of the catalog. It is applied to the hidden side by prepare, and to the other one after that was left. */
+#define MOVES_AT_ONCE 256u
+
+/* A change in terms of the catalog. Prepare applies it to the hidden side, catching up to the other one after that was left. */
 struct change {
     uint64_t revision;
     uint32_t *adds;     /* new subscriptions */
@@ -21,7 +24,9 @@ struct change {
     size_t n_puts;
     uint32_t *vacated; /* slots whose subscriber leaves */
     size_t n_vacated;
-    bool counted; /* in the slots */
+    bool counted;          /* in the slots */
+    struct er_move *moves; /* terms that are posted elsewhere; then there is nothing else */
+    size_t n_moves;
 };
 
 /* Of the state after the change that is being prepared. */
@@ -41,7 +46,9 @@ struct er_ruleset {
     struct er_publication publication;
     struct change *prepared; /* on the hidden side only */
     struct change *backlog;  /* published, but not yet on the side that is hidden now */
-    struct counts counts;    /* published */
+    struct er_repivot repivot;
+    uint64_t reposted;    /* terms */
+    struct counts counts; /* published */
     struct counts next;
 };
 
@@ -164,6 +171,7 @@ static void change_free(struct change *change)
     free(change->dooms);
     free(change->puts);
     free(change->vacated);
+    free(change->moves);
     free(change);
 }
 
@@ -176,6 +184,7 @@ static void change_done(struct er_ruleset *ruleset, struct change *change)
     for (size_t i = 0; i < change->n_vacated; i++) {
         er_catalog_slot_free(&ruleset->catalog, change->vacated[i]);
     }
+    er_moves_done(&ruleset->catalog, change->moves, change->n_moves);
     change_free(change);
 }
 
@@ -242,10 +251,11 @@ static void complete(struct er_side *side, const struct change *change)
     for (size_t i = 0; i < change->n_vacated; i++) {
         er_side_set_subscriber(side, change->vacated[i], NULL);
     }
+    er_moves_end(side, change->moves, change->n_moves);
     side->revision = change->revision;
 }
 
-/* Brings the hidden side up to what is published. */
+/* Brings the hidden side up to what is published, once nobody is on it. */
 static bool catch_up(struct er_ruleset *ruleset)
 {
     struct change *change = ruleset->backlog;
@@ -253,7 +263,8 @@ static bool catch_up(struct er_ruleset *ruleset)
     if (change == NULL) {
         return true;
     }
-    if (!apply_adds(ruleset->hidden, change)) {
+    er_publication_await(&ruleset->publication, ruleset->hidden);
+    if (!er_moves_begin(ruleset->hidden, change->moves, change->n_moves) || !apply_adds(ruleset->hidden, change)) {
         return false;
     }
     complete(ruleset->hidden, change);
@@ -496,27 +507,74 @@ static void forget_names(struct er_catalog *catalog, const struct change *change
     }
 }
 
-void er_ruleset_publish(struct er_ruleset *ruleset)
+/* The change is on the hidden side but for what cannot fail: readers get to see it. */
+static void show(struct er_ruleset *ruleset, struct change *change)
 {
     struct er_side *next = ruleset->hidden;
 
-    assert(ruleset->prepared != NULL);
-    complete(next, ruleset->prepared);
-    forget_names(&ruleset->catalog, ruleset->prepared);
-    ruleset->counts = ruleset->next;
-    ruleset->backlog = ruleset->prepared;
-    ruleset->prepared = NULL;
+    complete(next, change);
+    ruleset->backlog = change;
     er_publication_switch(&ruleset->publication, next);
     ruleset->hidden = next == &ruleset->sides[0] ? &ruleset->sides[1] : &ruleset->sides[0];
-    /* Without memory now, the next prepare tries again; readers do not notice. */
-    (void)catch_up(ruleset);
+}
+
+static const struct er_side *published(const struct er_ruleset *ruleset)
+{
+    return ruleset->hidden == &ruleset->sides[0] ? &ruleset->sides[1] : &ruleset->sides[0];
+}
+
+void er_ruleset_publish(struct er_ruleset *ruleset)
+{
+    struct change *change = ruleset->prepared;
+
+    assert(change != NULL);
+    ruleset->prepared = NULL;
+    ruleset->counts = ruleset->next;
+    forget_names(&ruleset->catalog, change);
+    show(ruleset, change);
+    for (size_t i = 0; i < change->n_adds; i++) {
+        er_repivot_note(&ruleset->repivot, published(ruleset), er_catalog_sub(&ruleset->catalog, change->adds[i])->term);
+    }
+}
+
+/* ---- what may wait ---- */
+
+/* One more piece. It is no change of the rules: the revision stays. */
+static void repivot(struct er_ruleset *ruleset)
+{
+    struct change *change = change_new(&(struct er_ruleset_change){ .revision = published(ruleset)->revision });
+
+    if (change == NULL) {
+        return;
+    }
+    change->moves = calloc(MOVES_AT_ONCE, sizeof *change->moves);
+    if (change->moves != NULL) {
+        change->n_moves = er_repivot_look(&ruleset->repivot, ruleset->hidden, change->moves, MOVES_AT_ONCE);
+    }
+    if (change->n_moves == 0) {
+        change_free(change);
+    } else {
+        ruleset->reposted += change->n_moves;
+        show(ruleset, change);
+    }
+}
+
+bool er_ruleset_tidy(struct er_ruleset *ruleset)
+{
+    assert(ruleset->prepared == NULL);
+    if (ruleset->backlog == NULL && er_repivot_is_due(&ruleset->repivot)) {
+        repivot(ruleset);
+    } else if (ruleset->backlog != NULL && er_publication_is_left(&ruleset->publication, ruleset->hidden)) {
+        /* Without memory now, the next one tries again; readers do not notice. */
+        (void)catch_up(ruleset);
+    }
+    return ruleset->backlog != NULL || er_repivot_is_due(&ruleset->repivot);
 }
 
 void er_ruleset_stats(const struct er_ruleset *ruleset, struct er_ruleset_stats *out)
 {
-    const struct er_side *published = ruleset->hidden == &ruleset->sides[0] ? &ruleset->sides[1] : &ruleset->sides[0];
-
-    *out = (struct er_ruleset_stats){ .revision = published->revision,
+    *out = (struct er_ruleset_stats){ .revision = published(ruleset)->revision,
+                                      .reposted = ruleset->reposted,
                                       .subscriptions = ruleset->counts.subscriptions,
                                       .subscribers = ruleset->counts.subscribers,
                                       .unindexed = ruleset->counts.unindexed,

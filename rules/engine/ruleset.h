@@ -3,9 +3,12 @@
  * DESIGN  left and right: two instances of the index over shared immutable rules.
  *
  *     readers --atomic pointer--> [ left ]      writer changes ---> [ right ]
- *                 publish = swap; wait until every reader has left the old side; apply the same change there.
+ *                 publish = swap; when every reader has left the old side, the same change is made there.
  *
- * A change set becomes visible at once; a reader that pinned sees exactly one revision until it unpins.
+ * A change set becomes visible at once; an event is decided by exactly one revision. Publishing does not wait: an event whose decision
+ * begins after it (er_matcher_pin or er_matcher_refresh) is decided by the new revision. So it is active on every worker, although a worker
+ * may still be at an event that it began before. The old side catches up afterwards: when the writer has nothing else to do
+ * (er_ruleset_tidy), at the latest when the next change is prepared.
  */
 #ifndef ER_RULES_ENGINE_RULESET_H
 #define ER_RULES_ENGINE_RULESET_H
@@ -55,13 +58,19 @@ struct er_ruleset_change {
     size_t n_remove_subscribers;
 };
 
-/* Writer thread. Prepare does everything that can fail on the hidden side; exactly one of publish or abandon follows.
- * Publish cannot fail: the change is visible to every pin after it, and it returns only when no reader is on the old side any more
- * (at most one batch). Errors of prepare: ER_E_NOMEM, ER_E_RULE_UNINDEXED (err names the rule and what to add). */
+/* Writer thread. Prepare does everything that can fail on the hidden side; exactly one of publish or abandon follows. Prepare waits until no
+ * reader is on that side any more: the rest of one event, if the last change was published just now. Publish cannot fail and does not
+ * wait: every pin and refresh after it sees the change. Errors of prepare: ER_E_NOMEM, ER_E_RULE_UNINDEXED (err names the rule and what
+ * to add). */
 enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *change,
                                 struct er_err *err) ER_MUST_CHECK;
 void er_ruleset_publish(struct er_ruleset *ruleset);
 void er_ruleset_abandon(struct er_ruleset *ruleset);
+
+/* Writer thread, nothing prepared: what published changes have left to do, a piece at a time. The last one is made on the other side, unless
+ * a reader is still there; until then what it replaced is held in memory. And rules that are posted under what has become common go where
+ * fewer events reach them, some hundred at a time. Returns whether there is more to do. */
+bool er_ruleset_tidy(struct er_ruleset *ruleset);
 
 struct er_ruleset_stats {
     uint64_t revision;
@@ -71,6 +80,7 @@ struct er_ruleset_stats {
     size_t tests;       /* distinct */
     size_t quarantined; /* regexes that are run no more */
     size_t bytes;       /* estimate of the memory held */
+    uint64_t reposted;  /* times that a rule went where fewer events reach it */
 };
 /* What a subscription has done since it was put as it is, on all matchers there are; rules that ask the same share it. */
 struct er_ruleset_activity {

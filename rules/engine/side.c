@@ -9,6 +9,14 @@ void er_side_init(struct er_side *side, struct er_catalog *catalog)
     er_index_init(&side->index, catalog);
 }
 
+/* Owners of lists, for their places. */
+enum list { POSTING, SUBSCRIPTIONS, SCAN };
+
+static uint64_t owner_of(enum list kind, uint32_t id)
+{
+    return (uint64_t)kind << 32 | id;
+}
+
 static void fini_lists(struct er_pages *lists, uint32_t top)
 {
     for (uint32_t i = 0; i < top; i++) {
@@ -31,8 +39,7 @@ void er_side_fini(struct er_side *side)
     er_idlist_fini(&side->scan);
     er_index_fini(&side->index);
     er_trie_fini(&side->trie);
-    er_pages_fini(&side->users);
-    er_pages_fini(&side->positions);
+    er_places_fini(&side->places);
     er_pages_fini(&side->subscribers);
 }
 
@@ -40,28 +47,20 @@ void er_side_fini(struct er_side *side)
 
 static bool test_use(struct er_side *side, uint32_t id)
 {
-    uint32_t *users;
-
-    if (!er_pages_reserve(&side->users, sizeof *users, id) || !er_pages_reserve(&side->postings, sizeof(struct er_idlist), id)) {
+    if (!er_pages_reserve(&side->postings, sizeof(struct er_idlist), id) ||
+        !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
         return false;
     }
-    users = er_pages_at(&side->users, id, uint32_t);
-    if (*users == 0 && !er_trie_add(&side->trie, er_catalog_test(side->catalog, id)->node)) {
-        return false;
-    }
-    ++*users;
     side->tests_top = id < side->tests_top ? side->tests_top : id + 1;
     return true;
 }
 
 static void test_unuse(struct er_side *side, uint32_t id)
 {
-    if (--*er_pages_at(&side->users, id, uint32_t) == 0) {
-        er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
-    }
+    er_trie_remove(&side->trie, er_catalog_test(side->catalog, id)->node);
 }
 
-static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
+static bool test_post(struct er_side *side, uint32_t id, uint32_t entry)
 {
     struct er_idlist *terms;
 
@@ -74,7 +73,7 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
     if (er_idlist_n(terms) == 0 && !er_index_add(&side->index, id)) {
         return false;
     }
-    if (!er_idlist_add(terms, term)) {
+    if (!er_places_add(&side->places, terms, owner_of(POSTING, id), entry)) {
         if (er_idlist_n(terms) == 0) {
             er_index_remove(&side->index, id);
         }
@@ -83,11 +82,11 @@ static bool test_post(struct er_side *side, uint32_t id, uint32_t term)
     return true;
 }
 
-static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
+static void test_unpost(struct er_side *side, uint32_t id, uint32_t entry)
 {
     struct er_idlist *terms = er_side_posting(side, id);
 
-    er_idlist_remove(terms, term);
+    er_places_remove(&side->places, terms, owner_of(POSTING, id), entry);
     if (er_idlist_n(terms) == 0) {
         er_index_remove(&side->index, id);
     }
@@ -95,27 +94,39 @@ static void test_unpost(struct er_side *side, uint32_t id, uint32_t term)
 
 /* ---- terms ---- */
 
-/* Takes the postings before `end` back. */
-static void unpost(struct er_side *side, uint32_t id, uint32_t end)
+static uint32_t entry_of(uint32_t term, const struct er_pivot_tests *tests)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, id);
+    return term | (tests->n > 1 ? ER_POSTED_SEVERAL : 0);
+}
 
-    while (end > term->pivot) {
-        test_unpost(side, er_term_words(term)[--end] & ER_WORD_TEST, id);
+/* Under the first n tests. */
+static void unpost(struct er_side *side, uint32_t term, const struct er_pivot_tests *tests, uint32_t n)
+{
+    side->several -= tests->n > 1 ? n : 0;
+    while (n-- > 0) {
+        test_unpost(side, tests->ids[n] & ER_WORD_TEST, entry_of(term, tests));
     }
 }
 
-static bool post(struct er_side *side, uint32_t id)
+bool er_side_post(struct er_side *side, uint32_t term, uint32_t pivot)
 {
-    const struct er_term *term = er_catalog_term(side->catalog, id);
+    struct er_pivot_tests tests = er_pivot_tests(side->catalog, er_catalog_term(side->catalog, term), pivot);
 
-    for (uint32_t i = term->pivot, end = er_term_leaf_end(term, term->pivot); i < end; i++) {
-        if (!test_post(side, er_term_words(term)[i] & ER_WORD_TEST, id)) {
-            unpost(side, id, i);
+    for (uint32_t i = 0; i < tests.n; i++) {
+        if (!test_post(side, tests.ids[i] & ER_WORD_TEST, entry_of(term, &tests))) {
+            unpost(side, term, &tests, i);
             return false;
         }
+        side->several += tests.n > 1;
     }
     return true;
+}
+
+void er_side_unpost(struct er_side *side, uint32_t term, uint32_t pivot)
+{
+    struct er_pivot_tests tests = er_pivot_tests(side->catalog, er_catalog_term(side->catalog, term), pivot);
+
+    unpost(side, term, &tests, tests.n);
 }
 
 static bool term_post(struct er_side *side, uint32_t id)
@@ -127,14 +138,9 @@ static bool term_post(struct er_side *side, uint32_t id)
         return true;
     }
     if (term->pivot == ER_NONE) {
-        return er_idlist_add(&side->scan, id);
+        return er_places_add(&side->places, &side->scan, owner_of(SCAN, 0), id);
     }
-    side->several += term->several;
-    if (!post(side, id)) {
-        side->several -= term->several;
-        return false;
-    }
-    return true;
+    return er_side_post(side, id, term->pivot);
 }
 
 static void term_unpost(struct er_side *side, uint32_t id)
@@ -144,10 +150,9 @@ static void term_unpost(struct er_side *side, uint32_t id)
     if (term->n == 0) {
         side->every_event = ER_NONE;
     } else if (term->pivot == ER_NONE) {
-        er_idlist_remove(&side->scan, id);
+        er_places_remove(&side->places, &side->scan, owner_of(SCAN, 0), id);
     } else {
-        unpost(side, id, er_term_leaf_end(term, term->pivot));
-        side->several -= term->several;
+        er_side_unpost(side, id, term->pivot);
     }
 }
 
@@ -202,17 +207,16 @@ bool er_side_add(struct er_side *side, uint32_t id)
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs;
 
-    if (!er_pages_reserve(&side->terms, sizeof *subs, term) || !er_pages_reserve(&side->positions, sizeof(uint32_t), id)) {
+    if (!er_pages_reserve(&side->terms, sizeof *subs, term)) {
         return false;
     }
     side->terms_top = term < side->terms_top ? side->terms_top : term + 1;
     subs = er_side_subs(side, term);
-    if (!er_idlist_add(subs, id)) {
+    if (!er_places_add(&side->places, subs, owner_of(SUBSCRIPTIONS, term), id)) {
         return false;
     }
-    *er_pages_at(&side->positions, id, uint32_t) = er_idlist_n(subs) - 1;
     if (er_idlist_n(subs) == 1 && !term_open(side, term)) {
-        er_idlist_remove_at(subs, 0);
+        er_places_remove(&side->places, subs, owner_of(SUBSCRIPTIONS, term), id);
         return false;
     }
     return true;
@@ -222,12 +226,8 @@ void er_side_remove(struct er_side *side, uint32_t id)
 {
     uint32_t term = er_catalog_sub(side->catalog, id)->term;
     struct er_idlist *subs = er_side_subs(side, term);
-    uint32_t at = *er_pages_at(&side->positions, id, uint32_t);
 
-    er_idlist_remove_at(subs, at);
-    if (at < er_idlist_n(subs)) {
-        *er_pages_at(&side->positions, er_idlist_ids(subs)[at], uint32_t) = at;
-    }
+    er_places_remove(&side->places, subs, owner_of(SUBSCRIPTIONS, term), id);
     if (er_idlist_n(subs) == 0) {
         term_close(side, term);
     }
@@ -253,6 +253,6 @@ void er_side_set_subscriber(struct er_side *side, uint32_t slot, struct er_subsc
 size_t er_side_bytes(const struct er_side *side)
 {
     return er_trie_bytes(&side->trie) + er_index_bytes(&side->index) + er_pages_bytes(&side->postings, sizeof(struct er_idlist)) +
-           er_pages_bytes(&side->users, sizeof(uint32_t)) + er_pages_bytes(&side->terms, sizeof(struct er_idlist)) +
-           er_pages_bytes(&side->positions, sizeof(uint32_t)) + er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
+           er_pages_bytes(&side->terms, sizeof(struct er_idlist)) + er_places_bytes(&side->places) +
+           er_pages_bytes(&side->subscribers, sizeof(struct er_subscriber *));
 }

@@ -5,18 +5,10 @@
 #include "rules/engine/catalog.h"
 #include "rules/engine/draft.h"
 
-/* Bytes outside the term; the cover ends in a test with ER_LEAF_END. */
+/* Bytes outside the term. */
 static size_t words_bytes(const struct er_term *term)
 {
-    size_t n = term->n;
-
-    if (!term->heap) {
-        return 0;
-    }
-    if (term->placed && term->pivot != ER_NONE && term->pivot >= term->n) {
-        n = er_term_leaf_end(term, term->pivot);
-    }
-    return n * sizeof *term->u.many;
+    return term->heap ? term->n * sizeof *term->u.many : 0;
 }
 
 bool er_term_next(const struct er_term *term, struct er_term_walk *walk, uint32_t *test)
@@ -58,7 +50,7 @@ static uint32_t term_new(struct er_catalog *catalog, const struct er_draft *draf
 
     if (draft->n <= ER_TERM_WORDS && (draft->n <= ER_TERM_SMALL || many != NULL) &&
         er_table_reserve(&catalog->term_table, tag, 1)) {
-        id = er_stable_take(&catalog->terms);
+        id = er_stable_take(&catalog->terms); /* far below 2^31: a term has 32 bytes */
     }
     if (id == ER_NONE) {
         free(many);
@@ -129,10 +121,35 @@ void er_term_unref(struct er_catalog *catalog, uint32_t id)
     if (term->heap) {
         free(term->u.many);
     }
+    if (term->placed) {
+        er_pivot_free(catalog, term->pivot);
+    }
     if (catalog->freed != NULL) {
         catalog->freed(catalog->freed_context, id, NULL);
     }
     er_stable_give(&catalog->terms, id);
+}
+
+/* ---- pivots ---- */
+
+struct cover {
+    uint32_t *tests; /* owned */
+    uint32_t n;
+};
+
+_Static_assert(sizeof(struct cover) <= ER_COVER_BYTES, "the catalog keeps covers");
+
+static struct cover *cover_at(const struct er_catalog *catalog, uint32_t pivot)
+{
+    return er_stable_at(&catalog->covers, pivot & ~ER_PIVOT_COVER);
+}
+
+struct er_pivot_tests er_pivot_tests(const struct er_catalog *catalog, const struct er_term *term, uint32_t pivot)
+{
+    if ((pivot & ER_PIVOT_COVER) != 0) {
+        return (struct er_pivot_tests){ cover_at(catalog, pivot)->tests, cover_at(catalog, pivot)->n };
+    }
+    return (struct er_pivot_tests){ er_term_words(term) + pivot, er_term_leaf_end(term, pivot) - pivot };
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -142,33 +159,34 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool er_term_set_cover(struct er_catalog *catalog, struct er_term *term, const uint32_t *tests, uint32_t n)
+uint32_t er_pivot_cover(struct er_catalog *catalog, const uint32_t *tests, uint32_t n)
 {
-    uint32_t *many = malloc(((size_t)term->n + n) * sizeof *many);
-    uint32_t *cover;
-    uint32_t kept = 0;
+    struct cover cover = { .tests = malloc(n * sizeof *cover.tests) };
+    uint32_t id = cover.tests == NULL ? ER_NONE : er_stable_take(&catalog->covers);
 
-    if (many == NULL) {
-        return false;
+    if (id == ER_NONE) {
+        free(cover.tests);
+        return ER_NONE;
     }
-    memcpy(many, er_term_words(term), term->n * sizeof *many);
-    cover = many + term->n;
-    memcpy(cover, tests, n * sizeof *cover);
-    qsort(cover, n, sizeof *cover, compare_ids);
+    memcpy(cover.tests, tests, n * sizeof *cover.tests);
+    qsort(cover.tests, n, sizeof *cover.tests, compare_ids);
     for (uint32_t i = 0; i < n; i++) {
-        if (kept == 0 || cover[kept - 1] != cover[i]) {
-            cover[kept++] = cover[i];
+        if (cover.n == 0 || cover.tests[cover.n - 1] != cover.tests[i]) {
+            cover.tests[cover.n++] = cover.tests[i];
         }
     }
-    cover[kept - 1] |= ER_LEAF_END;
-    catalog->text_bytes -= words_bytes(term);
-    if (term->heap) {
-        free(term->u.many);
+    catalog->text_bytes += cover.n * sizeof *cover.tests;
+    *cover_at(catalog, id) = cover;
+    return ER_PIVOT_COVER | id;
+}
+
+void er_pivot_free(struct er_catalog *catalog, uint32_t pivot)
+{
+    if (pivot != ER_NONE && (pivot & ER_PIVOT_COVER) != 0) {
+        struct cover *cover = cover_at(catalog, pivot);
+
+        catalog->text_bytes -= cover->n * sizeof *cover->tests;
+        free(cover->tests);
+        er_stable_give(&catalog->covers, pivot & ~ER_PIVOT_COVER);
     }
-    term->u.many = many;
-    term->heap = true;
-    term->pivot = term->n;
-    term->placed = true;
-    catalog->text_bytes += words_bytes(term);
-    return true;
 }

@@ -7,7 +7,8 @@
  *     tree       n  test|END ...  |  ALL len  LEAF len test test  WITHIN len node  NOT len ...
  *                   `--- n ---'
  *
- * A term whose values tests are not a leaf of the list is posted under a list of its own (its cover), behind the words.
+ * A term is posted under the tests of one leaf of the list (its pivot), or, where none will do, under a list of its own (a cover). Which
+ * one that is may change, so it is the writer's matter alone: readers never look at it.
  *
  * Canonical: children sorted, nested ALL and ANY opened, an ANY of leaves is one leaf.
  */
@@ -56,15 +57,14 @@ struct er_term {
         uint32_t few[ER_TERM_SMALL];
         uint32_t *many;
     } u;
-    uint32_t pivot; /* where the tests start under which it is posted, ER_NONE: it is on the scan list; set when placed */
+    uint32_t pivot; /* under which tests it is posted, see er_pivot_tests; set when placed; writer only */
     uint32_t refs;  /* subscriptions; writer only */
     uint32_t tag;
-    uint32_t n : 26;        /* words without the cover; 0 = every event */
+    uint32_t n : 26;        /* words; 0 = every event */
     uint32_t heap : 1;      /* words are in u.many */
     uint32_t tree : 1;      /* has a tree */
     uint32_t always : 1;    /* the tree is asked for every event, not only when arrays of objects are read */
-    uint32_t several : 1;   /* posted under more than one test */
-    uint32_t placed : 1;    /* writer only */
+    uint32_t placed : 1;    /* has a pivot; writer only */
     uint32_t unindexed : 1; /* writer only */
 };
 
@@ -80,7 +80,7 @@ static inline uint32_t er_term_list(const struct er_term *term, uint32_t *first)
     return term->tree ? er_term_words(term)[0] + 1 : term->n;
 }
 
-/* One past the last test of the leaf of the list, or of the cover, that starts there. */
+/* One past the last test of the leaf of the list that starts there. */
 static inline uint32_t er_term_leaf_end(const struct er_term *term, uint32_t start)
 {
     while ((er_term_words(term)[start] & ER_LEAF_END) == 0) {
@@ -99,7 +99,21 @@ bool er_term_next(const struct er_term *term, struct er_term_walk *walk, uint32_
 uint32_t er_term_of_rule(struct er_catalog *catalog, const struct er_rule *rule);
 void er_term_unref(struct er_catalog *catalog, uint32_t id);
 
-/* Writer, before it is published: puts the cover behind the words, each test once, and makes it the pivot. False without memory. */
-bool er_term_set_cover(struct er_catalog *catalog, struct er_term *term, const uint32_t *tests, uint32_t n);
+/* ---- pivots; writer only ---- */
+
+/* Where a leaf of the list starts; or ER_PIVOT_COVER with the number of a cover; or ER_NONE: on the scan list. */
+#define ER_PIVOT_COVER UINT32_C(0x80000000)
+
+struct er_pivot_tests {
+    const uint32_t *ids; /* ids in ER_WORD_TEST, each once */
+    uint32_t n;
+};
+
+/* Of a pivot of the term, which is not ER_NONE. */
+struct er_pivot_tests er_pivot_tests(const struct er_catalog *catalog, const struct er_term *term, uint32_t pivot);
+
+/* A pivot that is a cover of these tests, of which some may be the same; or ER_NONE without memory. Free: any pivot. */
+uint32_t er_pivot_cover(struct er_catalog *catalog, const uint32_t *tests, uint32_t n);
+void er_pivot_free(struct er_catalog *catalog, uint32_t pivot);
 
 #endif

@@ -112,8 +112,8 @@ struct er_test {
     uint32_t tag;  /* of the table that finds equal tests; writer only */
     uint8_t op;    /* enum er_test_op */
     uint8_t accepts;
-    uint8_t index;  /* enum er_index_kind */
-    uint8_t placed; /* gram chosen; writer only */
+    uint8_t index; /* enum er_index_kind */
+    uint8_t level; /* 0: has no gram yet; else 1 + log2 of refs when terms posted under it were last looked at; writer only */
 };
 
 /* What an entry of `types` and an entry of `regex` ask. scratch has room for so many bytes and outlives the question's use. */

@@ -1,6 +1,6 @@
 /* Which path nodes are live on one side: the tree that the scanner walks.
  *
- * DESIGN  nodes belong to the catalog; a side only knows how many of its tests and live children stand at each. A node is found from
+ * DESIGN  nodes belong to the catalog; a side only knows how many readers and live children stand at each. A node is found from
  * its parent and the hash of a key, after a one-word filter that says no for most keys nobody reads.
  */
 #ifndef ER_RULES_ENGINE_TRIE_H
@@ -10,7 +10,7 @@
 #include "rules/engine/pages.h"
 
 struct er_trie_node {
-    uint32_t readers;  /* tests that read values here */
+    uint32_t readers;  /* places in terms whose tests read values here */
     uint32_t children; /* live child nodes */
     uint64_t filter;   /* bit per hash of a live child's key (may hold bits of past ones) */
 };

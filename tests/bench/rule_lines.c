@@ -156,6 +156,7 @@ void bench_fill(struct er_ruleset *set, const struct bench_rules *rules)
         bench_die(err.text);
     }
     er_ruleset_publish(set);
+    (void)er_ruleset_tidy(set);
 }
 
 uint64_t bench_wall_ns(void)

@@ -156,6 +156,15 @@ static enum er_sink_result produce_now(struct fake_sink *sink, struct er_sink_to
     return ER_SINK_OK;
 }
 
+/* In the middle of a batch: for the worker it is as if another thread did it. */
+static void publish_in_time(struct fake_sink *sink)
+{
+    if (sink->publish != NULL && --sink->publish_left == 0) {
+        er_ruleset_publish(sink->publish);
+        sink->publish = NULL;
+    }
+}
+
 static enum er_sink_result fake_produce(void *ctx, struct er_sink_topic *handle, const struct er_record *record,
                                         struct er_sink_ticket *ticket, const char **text)
 {
@@ -163,6 +172,7 @@ static enum er_sink_result fake_produce(void *ctx, struct er_sink_topic *handle,
 
     no_memory_pause();
     result = produce_now(ctx, handle, record, ticket, text);
+    publish_in_time(ctx);
     no_memory_resume();
     return result;
 }

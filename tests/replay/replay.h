@@ -117,6 +117,8 @@ struct fake_sink {
     size_t outstanding;
     uint64_t deliveries;
     unsigned hurried, recalled;
+    struct er_ruleset *publish; /* has a prepared change that comes with the publish_left-th record from now, or NULL */
+    unsigned publish_left;
 };
 void sink_init(struct fake_sink *sink, struct failure *failure, struct fake_source *source);
 void sink_fini(struct fake_sink *sink);

@@ -291,7 +291,8 @@ static void change_drop(struct script *s, struct change *c, const char *id)
     c->drop[c->n_drop++] = er_arena_dup(c->arena, er_str_of(id));
 }
 
-static void change_apply(struct script *s, struct change *c)
+/* after > 0: it is published when so many more records have been produced. */
+static void change_apply(struct script *s, struct change *c, unsigned after)
 {
     struct er_ruleset_change change = {
         .revision = ++s->revision,
@@ -308,10 +309,13 @@ static void change_apply(struct script *s, struct change *c)
 
     start(s);
     if (!s->failure->failed) {
-        if (er_ruleset_prepare(s->ruleset, &change, &err) == ER_OK) {
-            er_ruleset_publish(s->ruleset);
-        } else {
+        if (er_ruleset_prepare(s->ruleset, &change, &err) != ER_OK) {
             fail_at(s->failure, "change: %s", err.text);
+        } else if (after > 0) {
+            s->sink.publish = s->ruleset;
+            s->sink.publish_left = after;
+        } else {
+            er_ruleset_publish(s->ruleset);
         }
     }
     for (size_t i = 0; i < c->n_put; i++) {
@@ -327,16 +331,16 @@ static void do_rule(struct script *s, const struct words *w)
     struct change c = { .arena = er_arena_new(0) };
 
     change_put(s, &c, script_arg(s, w, 1));
-    change_apply(s, &c);
+    change_apply(s, &c, 0);
 }
 
 static void do_change(struct script *s, const struct words *outer)
 {
     struct change c = { .arena = er_arena_new(0) };
+    unsigned after = outer->n > 1 ? (unsigned)script_number(s, script_arg(s, outer, 2)) : 0;
     struct words w;
     char line[LINE];
 
-    (void)outer;
     while (!s->failure->failed && next_line(s, line, &w) && strcmp(w.word[0], "end") != 0) {
         if (strcmp(w.word[0], "put") == 0) {
             change_put(s, &c, script_arg(s, &w, 1));
@@ -348,7 +352,7 @@ static void do_change(struct script *s, const struct words *outer)
             fail_at(s->failure, "unknown change: %s", w.word[0]);
         }
     }
-    change_apply(s, &c);
+    change_apply(s, &c, after);
 }
 
 /* ---- commands ---- */

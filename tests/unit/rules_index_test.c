@@ -1,5 +1,6 @@
 #include "tests/unit/engine_test.h"
-#include "rules/engine/idlist.h"
+#include "tests/unit/fault.h"
+#include "rules/engine/places.h"
 #include "rules/engine/stable.h"
 #include "rules/engine/table.h"
 
@@ -81,6 +82,86 @@ static void list_keeps_what_was_added(void **state)
         }
     }
     er_idlist_fini(&list);
+}
+
+#define OWNERS 3u
+#define LISTED 300u
+
+/* Several lists that share their places, each around the length at which a list becomes long. */
+static void long_lists_know_their_places(void **state)
+{
+    struct er_places places = { 0 };
+    struct er_idlist lists[OWNERS] = { { { 0 } } };
+    static uint8_t model[OWNERS][LISTED];
+    uint32_t n[OWNERS] = { 0 };
+    unsigned seed = 9;
+
+    (void)state;
+    for (unsigned round = 0; round < 60000; round++) {
+        uint32_t owner = (uint32_t)rand_r(&seed) % OWNERS, id = (uint32_t)rand_r(&seed) % LISTED;
+        uint32_t wanted = round / 500 % 4 < 2 ? 150 * (round / 500 % 2) + 20 : ER_LIST_SHORT;
+
+        if (n[owner] > wanted && model[owner][id] > 0) {
+            er_places_remove(&places, &lists[owner], owner, id);
+            model[owner][id]--;
+            n[owner]--;
+        } else if (n[owner] <= wanted && model[owner][id] < 2) {
+            assert_true(er_places_add(&places, &lists[owner], owner, id));
+            model[owner][id]++;
+            n[owner]++;
+        }
+        assert_int_equal(er_idlist_n(&lists[owner]), n[owner]);
+        if (round % 50 == 0) {
+            uint8_t found[LISTED] = { 0 };
+
+            for (uint32_t i = 0; i < n[owner]; i++) {
+                found[er_idlist_ids(&lists[owner])[i]]++;
+            }
+            assert_memory_equal(found, model[owner], sizeof found);
+        }
+    }
+    for (uint32_t owner = 0; owner < OWNERS; owner++) {
+        for (uint32_t id = 0; id < LISTED; id++) {
+            for (; model[owner][id] > 0; model[owner][id]--) {
+                er_places_remove(&places, &lists[owner], owner, id);
+            }
+        }
+        assert_int_equal(lists[owner].u.word, 0);
+    }
+    assert_int_equal(places.table.n, 0);
+    er_places_fini(&places);
+}
+
+static void without_memory_a_list_stays_as_it_is(void **state)
+{
+    unsigned failures = 0;
+
+    (void)state;
+    skip_unless_allocations_can_fail();
+    for (uint32_t length = ER_LIST_SHORT - 9; length < ER_LIST_SHORT + 9; length++) {
+        bool added = false;
+
+        for (unsigned long fail = 1; !added; fail++) {
+            struct er_places places = { 0 };
+            struct er_idlist list = { { 0 } };
+
+            for (uint32_t id = 0; id < length; id++) {
+                assert_true(er_places_add(&places, &list, 1, id));
+            }
+            fail_from_allocation(fail);
+            added = er_places_add(&places, &list, 1, length);
+            fail_from_allocation(0);
+            failures += !added;
+            assert_int_equal(er_idlist_n(&list), length + added);
+            assert_int_equal(places.table.n, length + added > ER_LIST_SHORT ? length + added : 0);
+            for (uint32_t id = 0; id < length + added; id++) {
+                er_places_remove(&places, &list, 1, id);
+            }
+            assert_int_equal(places.table.n, 0);
+            er_places_fini(&places);
+        }
+    }
+    assert_true(failures > 5);
 }
 
 static void elements_do_not_move(void **state)
@@ -315,8 +396,9 @@ static void few_rules_are_looked_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_keeps_what_was_put), cmocka_unit_test(list_keeps_what_was_added),
-        cmocka_unit_test(elements_do_not_move),     cmocka_unit_test(indexes_find_what_a_search_finds),
+        cmocka_unit_test(table_keeps_what_was_put),     cmocka_unit_test(list_keeps_what_was_added),
+        cmocka_unit_test(long_lists_know_their_places), cmocka_unit_test(without_memory_a_list_stays_as_it_is),
+        cmocka_unit_test(elements_do_not_move),         cmocka_unit_test(indexes_find_what_a_search_finds),
         cmocka_unit_test(few_rules_are_looked_at),
     };
 

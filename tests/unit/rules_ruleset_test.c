@@ -4,6 +4,20 @@
 #include <stdatomic.h>
 #include <time.h>
 
+static void tidy(struct er_ruleset *ruleset)
+{
+    for (unsigned i = 0; er_ruleset_tidy(ruleset); i++) {
+        assert_true(i < 100000);
+    }
+}
+
+/* After what changes have left to do. */
+static void tidy_stats(struct er_ruleset *ruleset, struct er_ruleset_stats *out)
+{
+    tidy(ruleset);
+    er_ruleset_stats(ruleset, out);
+}
+
 static void a_change_is_all_or_nothing(void **state)
 {
     const char *first[] = { "{\"id\":\"a\",\"types\":[\"t\"]}", "{\"id\":\"b\",\"regex\":{\"x\":\"1\"}}", NULL };
@@ -25,7 +39,7 @@ static void a_change_is_all_or_nothing(void **state)
     change(ruleset, 6, second, gone);
     assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"x\":1}"), "s2=c");
     assert_string_equal(match_value(matcher, "{\"type\":\"u\"}"), "s=a s2=c");
-    er_ruleset_stats(ruleset, &stats);
+    tidy_stats(ruleset, &stats);
     assert_int_equal(stats.revision, 6);
     assert_int_equal(stats.subscriptions, 2);
     assert_int_equal(stats.subscribers, 2);
@@ -58,7 +72,7 @@ static void order_of_effect_within_a_change(void **state)
         change(ruleset, revision, documents, gone);
         assert_string_equal(match_value(matcher, "{\"type\":\"t\"}"), "s=b");
         assert_string_equal(match_value(matcher, "{\"type\":\"u\"}"), "s=a");
-        er_ruleset_stats(ruleset, &stats);
+        tidy_stats(ruleset, &stats);
         assert_int_equal(stats.subscriptions, 2);
         assert_int_equal(stats.tests, 2);
     }
@@ -113,14 +127,14 @@ static void subscribers_change_their_topic_and_go(void **state)
     assert_string_equal(match_value(matcher, "{}"), "s=a");
     change(ruleset, 3, NULL, ids);
     assert_int_equal(change_subscribers(ruleset, NULL, "s", &err), ER_OK);
-    er_ruleset_stats(ruleset, &stats);
+    tidy_stats(ruleset, &stats);
     assert_int_equal(stats.subscribers, 0);
     change(ruleset, 4, documents, NULL);
     assert_string_equal(match_value(matcher, "{}"), "s=a");
     /* Put and removed in one change: removing comes last. */
     change(ruleset, 5, NULL, ids);
     assert_int_equal(change_subscribers(ruleset, moved, "s", &err), ER_OK);
-    er_ruleset_stats(ruleset, &stats);
+    tidy_stats(ruleset, &stats);
     assert_int_equal(stats.subscribers, 0);
     er_subscriber_unref(moved);
     er_subscriber_unref(other);
@@ -185,10 +199,10 @@ static void unindexed_rules_are_counted_and_limited(void **state)
         struct er_ruleset *ruleset = ruleset_new();
 
         change(ruleset, 1, documents, NULL);
-        er_ruleset_stats(ruleset, &stats);
+        tidy_stats(ruleset, &stats);
         assert_int_equal(stats.unindexed, rows[i].unindexed);
         change(ruleset, 2, NULL, (const char *[]){ "x", NULL });
-        er_ruleset_stats(ruleset, &stats);
+        tidy_stats(ruleset, &stats);
         assert_int_equal(stats.unindexed, 0);
         assert_int_equal(stats.tests, 0);
         er_ruleset_free(ruleset);
@@ -365,7 +379,7 @@ static void random_changes_follow_the_model(void **state)
         snprintf(text, sizeof text, "i%02u", id);
         change(ruleset, 9000 + id, NULL, (const char *[]){ text, NULL });
     }
-    er_ruleset_stats(ruleset, &stats);
+    tidy_stats(ruleset, &stats);
     assert_int_equal(stats.subscriptions, 0);
     assert_int_equal(stats.tests, 0);
     free(random);
@@ -541,7 +555,7 @@ static void overrunning_regexes_go_into_quarantine(void **state)
         assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"s\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab x\"}"), " ?s=bad");
     }
     assert_true(activity_of(ruleset, "bad").quarantined);
-    er_ruleset_stats(ruleset, &stats);
+    tidy_stats(ruleset, &stats);
     assert_int_equal(stats.quarantined, 1);
     assert_int_equal(activity_of(ruleset, "bad").confirms, 10);
     assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"s\":\"ax\"}"), " ?s=bad");
@@ -551,7 +565,7 @@ static void overrunning_regexes_go_into_quarantine(void **state)
     change(ruleset, 2, (const char *[]){ changed, NULL }, NULL);
     assert_string_equal(match_value(matcher, "{\"type\":\"t\",\"s\":\"ax\"}"), "s=bad");
     change(ruleset, 3, NULL, NULL);
-    er_ruleset_stats(ruleset, &stats);
+    tidy_stats(ruleset, &stats);
     assert_int_equal(stats.quarantined, 0);
     er_matcher_free(matcher);
     er_ruleset_free(ruleset);
@@ -600,7 +614,46 @@ static void near_misses_fewest_failures_first(void **state)
     er_ruleset_free(ruleset);
 }
 
-/* ---- changes under load ---- */
+/* ---- changes while somebody reads ---- */
+
+static uint64_t revision_matched(struct er_matcher *matcher, const char *value, size_t subscribers)
+{
+    struct er_record record = record_of(value);
+    struct er_match match;
+    struct er_err err;
+
+    assert_int_equal(er_matcher_match(matcher, &record, &match, &err), ER_OK);
+    assert_int_equal(match.n_subscribers, subscribers);
+    return match.revision;
+}
+
+/* A reader that stays pinned keeps its revision and holds no publication back; it sees the change when it refreshes. */
+static void publishing_waits_for_nobody(void **state)
+{
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset), *later = matcher_new(ruleset);
+
+    (void)state;
+    change(ruleset, 1, (const char *[]){ "{\"id\":\"a\",\"types\":[\"t\"]}", NULL }, NULL);
+    assert_false(er_ruleset_tidy(ruleset));
+    assert_int_equal(er_matcher_pin(matcher), 1);
+    change(ruleset, 2, NULL, (const char *[]){ "a", NULL });
+    assert_int_equal(er_matcher_pin(later), 2);
+    assert_int_equal(revision_matched(later, "{\"type\":\"t\"}", 0), 2);
+    er_matcher_unpin(later);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(revision_matched(matcher, "{\"type\":\"t\"}", 1), 1);
+        assert_true(er_ruleset_tidy(ruleset)); /* and does not touch what is being read */
+    }
+    assert_int_equal(er_matcher_refresh(matcher), 2);
+    assert_int_equal(revision_matched(matcher, "{\"type\":\"t\"}", 0), 2);
+    assert_false(er_ruleset_tidy(ruleset));
+    assert_int_equal(er_matcher_refresh(matcher), 2);
+    er_matcher_unpin(matcher);
+    er_matcher_free(later);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
 
 #define CHURN_ROUNDS 400
 
@@ -624,6 +677,8 @@ static void *match_all_the_time(void *argument)
         for (unsigned i = 0; i < 8; i++) {
             struct er_match match;
             struct er_err err;
+
+            revision = i % 2 == 0 ? er_matcher_refresh(matcher) : revision;
             bool good = er_matcher_match(matcher, &record, &match, &err) == ER_OK && match.revision == revision &&
                         match.n_subscribers == 1 && match.subscribers[0].n_subscriptions == 2 &&
                         match.subscribers[0].subscriptions[0].p[0] == (revision % 2 == 0 ? 'a' : 'b') &&
@@ -689,6 +744,7 @@ int main(void)
         cmocka_unit_test(activity_counts_from_the_last_change),
         cmocka_unit_test(overrunning_regexes_go_into_quarantine),
         cmocka_unit_test(near_misses_fewest_failures_first),
+        cmocka_unit_test(publishing_waits_for_nobody),
         cmocka_unit_test(every_event_sees_one_revision),
     };
 
