@@ -313,6 +313,8 @@ static void fetch_next(const struct er_worker *w)
 
 static void route_pinned(struct er_worker *w, int64_t until)
 {
+    uint64_t revision;
+
     for (unsigned i = 1; w->batch_at < w->batch_n && may_route(w); i++) {
         fetch_next(w);
         if (er_worker_window_full(w) || !route_event(w, &w->batch[w->batch_at])) {
@@ -325,7 +327,10 @@ static void route_pinned(struct er_worker *w, int64_t until)
                 return;
             }
         }
-        (void)er_matcher_refresh(w->matcher);
+        revision = er_matcher_refresh(w->matcher);
+        if (w->txn.on && !er_worker_txn_enter(w, revision)) {
+            return;
+        }
     }
 }
 

@@ -57,7 +57,7 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
     struct er_worker_txn *t = &w->txn;
 
     if (t->state == ER_TXN_OPEN) {
-        t->end = t->revision != revision; /* each transaction is decided by one revision */
+        t->end |= t->revision != revision; /* each transaction is decided by one revision */
         return !t->end;
     }
     if (w->batch_at >= w->batch_n && next_unrouted(w) == NULL) {
