@@ -263,7 +263,7 @@ MAN8 := $(wildcard router/*.8)
 DOC = $(PREFIX)/share/doc/eventrouter
 install: all ## DESTDIR, PREFIX and SYSCONFDIR say where to
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(DOC)/docs $(DESTDIR)$(DOC)/schemas/events \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(DOC)/docs/adr $(DESTDIR)$(DOC)/schemas/events \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/eventrouter
 	install -m 755 $(BUILD)/eventrouterd $(BUILD)/eventrouterctl $(DESTDIR)$(PREFIX)/bin
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1)
@@ -271,6 +271,7 @@ install: all ## DESTDIR, PREFIX and SYSCONFDIR say where to
 	$(if $(MAN8),install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8)
 	install -m 644 README.md LICENSE CHANGELOG.md SECURITY.md $(DESTDIR)$(DOC)
 	install -m 644 $(addprefix docs/,rules.md guarantees.md dead-letters.md runbook.md) $(DESTDIR)$(DOC)/docs
+	install -m 644 $(wildcard docs/adr/*.md) $(DESTDIR)$(DOC)/docs/adr
 	install -m 644 $(wildcard schemas/*.json schemas/*.yaml) $(DESTDIR)$(DOC)/schemas
 	install -m 644 $(wildcard schemas/events/*) $(DESTDIR)$(DOC)/schemas/events
 	sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' packaging/systemd/eventrouterd.service \

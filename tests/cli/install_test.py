@@ -4,6 +4,7 @@
 Usage: install_test.py --programs build/release. Prints TAP.
 """
 import argparse
+import glob
 import os
 import re
 import shutil
@@ -79,14 +80,15 @@ class Tests:
         """What the installed documents name is installed too."""
         self.install()
         top = os.path.join(self.directory, "opt/er/share/doc/eventrouter")
-        names = sorted(os.listdir(os.path.join(top, "docs")))
+        names = sorted(name for name in os.listdir(os.path.join(top, "docs")) if name.endswith(".md"))
         self.expect("runbook.md" in names and "rules.md" in names, f"docs: {names}")
         for name in names:
             with open(os.path.join(top, "docs", name), encoding="utf-8") as text:
                 body = text.read()
             targets = ["docs/" + target for target in re.findall(r"\]\(([^):#]+)\)", body)] + re.findall(r"`(schemas/[\w./-]*\w)`", body)
+            targets += re.findall(r"\bdocs/adr/\d{4}", body)
             for target in targets:
-                self.expect(os.path.exists(os.path.join(top, target)), f"docs/{name} names {target}, which is not installed")
+                self.expect(glob.glob(os.path.join(top, target) + "*"), f"docs/{name} names {target}, which is not installed")
 
     def test_unit(self):
         """The daemon has a user of its own, the configuration is readable for root alone: it comes as a credential."""
