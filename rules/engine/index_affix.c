@@ -8,6 +8,8 @@
 /* Lengths of prefixes at a path from which on searches bring no new one. */
 #define SEARCH_LENGTHS 16u
 
+#define TOGETHER 8u /* lengths */
+
 static uint32_t tag_of(const struct er_index *index, uint32_t node, enum er_test_op op, struct er_str part)
 {
     bool at_end = op == ER_OP_SUFFIX || op == ER_OP_FOLD_SUFFIX;
@@ -163,9 +165,9 @@ bool er_affix_place(const struct er_index *index, struct er_test *test)
 
 /* ---- probing ---- */
 
-static void probe_part(const struct er_index *index, const struct er_question *asked, unsigned kind, struct er_hits *hits)
+static void probe_part(const struct er_index *index, const struct er_question *asked, unsigned kind, uint32_t tag,
+                       struct er_hits *hits)
 {
-    uint32_t tag = tag_of(index, asked->node, asked->op, asked->text);
     uint32_t id;
 
     for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
@@ -181,18 +183,35 @@ static void probe_part(const struct er_index *index, const struct er_question *a
     }
 }
 
-/* Every length in use that fits, at the start or at the end of the text. */
+/* Of so many bytes at the start or at the end. */
+static struct er_str part_at(struct er_str text, bool at_end, size_t n)
+{
+    return (struct er_str){ text.p + (at_end ? text.n - n : 0), n };
+}
+
+/* Every length in use that fits. The table's memory for some of them is fetched together. */
 static void probe_lengths(const struct er_index *index, const struct er_lengths *lengths, struct er_question asked, unsigned kind,
                           struct er_hits *hits)
 {
     struct er_str text = asked.text;
     bool at_end = asked.op == ER_OP_SUFFIX || asked.op == ER_OP_FOLD_SUFFIX;
+    uint32_t fit = 0;
 
-    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= text.n; i++) {
-        size_t n = lengths->items[i].n;
+    while (fit < lengths->n && lengths->items[fit].n <= text.n) {
+        fit++;
+    }
+    for (uint32_t first = 0, n; first < fit; first += n) {
+        uint32_t tags[TOGETHER];
 
-        asked.text = (struct er_str){ text.p + (at_end ? text.n - n : 0), n };
-        probe_part(index, &asked, kind, hits);
+        n = fit - first < TOGETHER ? fit - first : TOGETHER;
+        for (uint32_t i = 0; i < n; i++) {
+            tags[i] = tag_of(index, asked.node, asked.op, part_at(text, at_end, lengths->items[first + i].n));
+            er_table_prefetch(&index->affix, tags[i]);
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            asked.text = part_at(text, at_end, lengths->items[first + i].n);
+            probe_part(index, &asked, kind, tags[i], hits);
+        }
     }
 }
 

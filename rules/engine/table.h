@@ -47,6 +47,16 @@ static inline uint32_t er_table_home(uint32_t tag, uint32_t capacity)
     return (uint32_t)((uint64_t)(tag >> 10) * capacity >> 22);
 }
 
+/* The run of that tag will be read soon. The table is not empty. */
+static inline void er_table_prefetch(const struct er_table *table, uint32_t tag)
+{
+    const struct er_table_part *part = &table->parts[tag & table->mask];
+
+    if (part->n > 0) {
+        __builtin_prefetch(&part->slots[er_table_home(tag, part->capacity)]);
+    }
+}
+
 /* The next id with that tag, ER_NONE at the end. *step starts at 0. */
 static inline uint32_t er_table_next(const struct er_table *table, uint32_t tag, size_t *step)
 {
