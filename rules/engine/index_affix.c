@@ -163,58 +163,53 @@ bool er_affix_place(const struct er_index *index, struct er_test *test)
 
 /* ---- probing ---- */
 
-static void probe_part(const struct er_index *index, const struct er_question *asked, unsigned kind, struct er_hits *hits)
+void er_affix_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
 {
-    uint32_t tag = tag_of(index, asked->node, asked->op, asked->text);
     uint32_t id;
 
-    for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
+    for (size_t step = 0; (id = er_table_next(&index->affix, lookup->tag, &step)) != ER_NONE;) {
         const struct er_test *test = er_catalog_test(index->catalog, id);
-        struct part part;
+        struct part part = part_of(test);
 
-        er_hits_prefetch(hits, id);
-        part = part_of(test);
-        if (test->node == asked->node && part.op == asked->op && er_test_accepts_kind(test, kind) &&
-            er_str_eq(part.text, asked->text)) {
+        if (test->node == lookup->node && part.op == (enum er_test_op)lookup->op && er_test_accepts_kind(test, lookup->kind) &&
+            er_str_eq(part.text, lookup->text)) {
             hits->hit(hits, id, part.op == (enum er_test_op)test->op);
         }
     }
 }
 
 /* Every length in use that fits, at the start or at the end of the text. */
-static void probe_lengths(const struct er_index *index, const struct er_lengths *lengths, struct er_question asked, unsigned kind,
-                          struct er_hits *hits)
+static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct er_lookup *lookup,
+                         bool lasting, struct er_hits *hits)
 {
-    struct er_str text = asked.text;
-    bool at_end = asked.op == ER_OP_SUFFIX || asked.op == ER_OP_FOLD_SUFFIX;
+    bool at_end = lookup->op == ER_OP_SUFFIX || lookup->op == ER_OP_FOLD_SUFFIX;
+    struct er_lookup part = *lookup;
 
-    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= text.n; i++) {
+    part.table = &index->affix;
+    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= lookup->text.n; i++) {
         size_t n = lengths->items[i].n;
 
-        asked.text = (struct er_str){ text.p + (at_end ? text.n - n : 0), n };
-        probe_part(index, &asked, kind, hits);
+        part.text = (struct er_str){ lookup->text.p + (at_end ? lookup->text.n - n : 0), n };
+        part.tag = tag_of(index, part.node, (enum er_test_op)part.op, part.text);
+        hits->look(hits, &part, lasting);
     }
 }
 
-static void probe_both(const struct er_index *index, struct er_question asked, unsigned kind, struct er_hits *hits)
+void er_affix_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = er_index_path(index, asked.node);
-    bool fold = asked.op == ER_OP_FOLD_PREFIX;
-
-    probe_lengths(index, fold ? &path->fold_prefix : &path->prefix, asked, kind, hits);
-    asked.op = fold ? ER_OP_FOLD_SUFFIX : ER_OP_SUFFIX;
-    probe_lengths(index, fold ? &path->fold_suffix : &path->suffix, asked, kind, hits);
-}
-
-void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
-{
-    const struct er_path_index *path = er_index_path(index, node);
+    struct er_lookup lookup = { .node = path->node, .kind = value->kind, .text = value->text };
 
     if (value->kind <= ER_FIELD_BOOL) {
-        probe_both(index, (struct er_question){ .node = node, .op = ER_OP_PREFIX, .text = value->text }, value->kind, hits);
+        lookup.op = ER_OP_PREFIX;
+        look_lengths(index, &path->prefix, &lookup, true, hits);
+        lookup.op = ER_OP_SUFFIX;
+        look_lengths(index, &path->suffix, &lookup, true, hits);
     }
     if (value->kind == ER_FIELD_STRING && path->fold_prefix.n + path->fold_suffix.n > 0) {
-        probe_both(index, (struct er_question){ .node = node, .op = ER_OP_FOLD_PREFIX, .text = er_scalar_folded(value) },
-                   value->kind, hits);
+        lookup.text = er_scalar_folded(value);
+        lookup.op = ER_OP_FOLD_PREFIX;
+        look_lengths(index, &path->fold_prefix, &lookup, false, hits);
+        lookup.op = ER_OP_FOLD_SUFFIX;
+        look_lengths(index, &path->fold_suffix, &lookup, false, hits);
     }
 }

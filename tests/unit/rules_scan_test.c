@@ -78,9 +78,9 @@ static enum er_code run(struct bench *bench, struct er_str text, size_t max_dept
                                     .text = text,
                                     .max_depth = max_depth,
                                     .root = ER_NODE_EVENT };
-    assert_true(er_fields_begin(&bench->fields, bench->trie.capacity));
+    assert_true(er_fields_begin(&bench->fields, bench->catalog.seed));
     code = er_scanner_run(bench->scanner, &bench->scan, &bench->err);
-    er_fields_link(&bench->fields, 0);
+    assert_true(er_fields_link(&bench->fields, 0));
     return code;
 }
 
