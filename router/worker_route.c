@@ -1,7 +1,6 @@
 #include "router/worker_internal.h"
 
-#define FETCHED_BYTES 1024 /* of the next event while this one is routed; the machine goes on by itself */
-#define CLOCK_EVERY 16     /* events between two looks at the clock */
+#define CLOCK_EVERY 16 /* events between two looks at the clock */
 #define PUT_OFF_NS (10 * ER_MS_NS)
 #define HEADER_BYTES 64 /* of memory for a header besides its name and value */
 
@@ -309,24 +308,15 @@ static bool may_route(const struct er_worker *w)
     return w->txn.on ? (fresh || w->txn.unrouted > 0) && er_worker_txn_may_route(w) : fresh;
 }
 
-/* Another thread has written it. */
-static void fetch_next(const struct er_worker *w)
-{
-    const struct er_str *value = &w->batch[w->batch_at + 1].record.value;
-
-    if (w->batch_at + 1 < w->batch_n) {
-        for (size_t i = 0; i < value->n && i < FETCHED_BYTES; i += 64) {
-            __builtin_prefetch(value->p + i);
-        }
-    }
-}
-
 static void route_pinned(struct er_worker *w, int64_t until)
 {
+    size_t said = w->batch_at;
     uint64_t revision;
 
     for (unsigned i = 1; w->batch_at < w->batch_n && may_route(w); i++) {
-        fetch_next(w);
+        for (; said < w->batch_n && said < w->batch_at + ER_MATCHER_AHEAD; said++) {
+            er_matcher_expect(w->matcher, &w->batch[said].record);
+        }
         if (er_worker_window_full(w) || !route_event(w, &w->batch[w->batch_at])) {
             return;
         }

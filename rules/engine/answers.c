@@ -5,6 +5,12 @@
 
 #define TIMED_RUNS 16u    /* one of so many runs of a regex is timed */
 #define TIMED_BYTES 2048u /* longer values always are */
+#define ITEMS_FIRST 6u    /* log2 */
+#define ITEMS_KEEP 14u    /* log2; more are given back */
+#define ASK_WEIGHT 64u    /* what asking counts, in bytes */
+#define FETCHED_HITS 16u
+#define FETCHED_WORDS 12u
+#define CHARGED_BYTES 1024u /* until the budget is asked */
 
 /* The probing of one field. */
 struct probe {
@@ -13,36 +19,61 @@ struct probe {
     uint32_t field;
 };
 
-enum er_code er_answers_init(struct er_answers *answers, const struct er_regex_limits *limits, struct er_err *err)
+/* ---- asker ---- */
+
+enum er_code er_asker_init(struct er_asker *asker, const struct er_regex_limits *limits, struct er_err *err)
 {
-    *answers = (struct er_answers){ .asking = { .scratch = er_regex_scratch_new(limits) } };
-    return answers->asking.scratch != NULL ? ER_OK : er_err_set(err, ER_E_NOMEM, "out of memory for a matcher");
+    *asker = (struct er_asker){ .asking = { .scratch = er_regex_scratch_new(limits) } };
+    return asker->asking.scratch != NULL ? ER_OK : er_err_set(err, ER_E_NOMEM, "out of memory for a matcher");
 }
 
-void er_answers_fini(struct er_answers *answers)
+void er_asker_fini(struct er_asker *asker)
 {
-    er_regex_scratch_free(answers->asking.scratch);
-    er_scalar_fini(&answers->value);
-    free(answers->hits);
-    er_pages_fini(&answers->items);
-    free(answers->marks);
-    *answers = (struct er_answers){ 0 };
+    er_regex_scratch_free(asker->asking.scratch);
+    er_scalar_fini(&asker->value);
+    free(asker->marks);
+    *asker = (struct er_asker){ 0 };
 }
 
-static struct er_answer *answer_at(const struct er_answers *answers, uint32_t test)
-{
-    return er_pages_at(&answers->items, test, struct er_answer);
-}
-
-static uint8_t reason_index(struct er_answers *answers, const char *reason)
+static uint8_t reason_index(struct er_asker *asker, const char *reason)
 {
     uint8_t i = 0;
 
-    while (i < ER_REASONS - 1 && answers->reasons[i] != NULL && answers->reasons[i] != reason) {
+    while (i < ER_REASONS - 1 && asker->reasons[i] != NULL && asker->reasons[i] != reason) {
         i++;
     }
-    answers->reasons[i] = reason;
+    asker->reasons[i] = reason;
     return i;
+}
+
+static void start_budget(struct er_asker *asker)
+{
+    if (!asker->budget_started) {
+        er_regex_scratch_begin_event(asker->asking.scratch);
+        asker->budget_started = true;
+    }
+}
+
+static bool is_spent(const struct er_asker *asker)
+{
+    return asker->budget_started && er_regex_scratch_spent(asker->asking.scratch);
+}
+
+/* Small pieces of work add up until it pays to ask. */
+static bool charge(struct er_asker *asker, size_t bytes)
+{
+    asker->uncharged += bytes + ASK_WEIGHT;
+    if (asker->uncharged < CHARGED_BYTES) {
+        return false;
+    }
+    start_budget(asker);
+    bytes = asker->uncharged;
+    asker->uncharged = is_spent(asker) ? CHARGED_BYTES : 0; /* what is spent is asked for each time */
+    if (!er_regex_scratch_charge(asker->asking.scratch, bytes)) {
+        return false;
+    }
+    asker->uncharged = CHARGED_BYTES;
+    return true;
 }
 
 /* ---- one value ---- */
@@ -53,8 +84,8 @@ static enum er_truth holds(struct er_answers *answers, uint32_t id);
 static enum er_truth set_holds(struct er_answers *answers, const struct er_test *set)
 {
     const struct er_catalog *catalog = answers->side->catalog;
-    bool number = answers->value.kind == ER_FIELD_NUMBER;
-    uint64_t hash = er_catalog_hash(catalog, number ? er_scalar_key(&answers->value) : answers->value.text);
+    struct er_scalar *value = &answers->asker->value;
+    uint64_t hash = er_catalog_hash(catalog, value->kind == ER_FIELD_NUMBER ? er_scalar_key(value) : value->text);
     size_t n, member;
     const uint32_t *members = er_test_members(set, &n);
 
@@ -95,29 +126,32 @@ static uint64_t now_ns(void)
 /* A run of a regex, counted; short ones are timed now and then and stand for the others. */
 static enum er_truth run_regex(struct er_answers *answers, uint32_t id, const struct er_test *test)
 {
-    uint64_t weight = answers->value.text.n > TIMED_BYTES ? 1 : answers->runs % TIMED_RUNS == 0 ? TIMED_RUNS : 0;
+    struct er_asker *asker = answers->asker;
+    uint64_t weight = asker->value.text.n > TIMED_BYTES ? 1 : asker->runs % TIMED_RUNS == 0 ? TIMED_RUNS : 0;
     uint64_t start = weight > 0 ? now_ns() : 0;
     enum er_truth truth;
 
-    answers->asking.ran = false;
-    answers->asking.quarantined = false;
-    truth = er_test_accepts(test, &answers->asking, &answers->value);
-    if (answers->asking.ran && answers->counters != NULL) {
-        answers->runs++;
-        er_count_add(er_count_at(answers->counters->tests, id), 1, weight > 0 ? weight * (now_ns() - start) : 0);
+    start_budget(asker);
+    asker->asking.ran = false;
+    asker->asking.quarantined = false;
+    truth = er_test_accepts(test, &asker->asking, &asker->value);
+    if (asker->asking.ran && asker->counters != NULL) {
+        asker->runs++;
+        er_count_add(er_count_at(asker->counters->tests, id), 1, weight > 0 ? weight * (now_ns() - start) : 0);
     }
-    if (answers->asking.quarantined && answers->counters != NULL) {
-        (void)atomic_fetch_add_explicit(answers->counters->quarantined, 1, memory_order_relaxed);
+    if (asker->asking.quarantined && asker->counters != NULL) {
+        (void)atomic_fetch_add_explicit(asker->counters->quarantined, 1, memory_order_relaxed);
     }
     return truth;
 }
 
-/* On answers->value. */
+/* On the asker's value. */
 static enum er_truth holds(struct er_answers *answers, uint32_t id)
 {
+    struct er_asker *asker = answers->asker;
     const struct er_test *test = er_catalog_test(answers->side->catalog, id);
 
-    if (!er_test_accepts_kind(test, answers->value.kind)) {
+    if (!er_test_accepts_kind(test, asker->value.kind)) {
         return ER_FALSE;
     }
     if (test->op == ER_OP_SET) {
@@ -126,88 +160,189 @@ static enum er_truth holds(struct er_answers *answers, uint32_t id)
     if (test->op == ER_OP_BUT) {
         return but_holds(answers, test);
     }
-    return test->op == ER_OP_REGEX ? run_regex(answers, id, test) : er_test_accepts(test, &answers->asking, &answers->value);
+    return test->op == ER_OP_REGEX ? run_regex(answers, id, test) : er_test_accepts(test, &asker->asking, &asker->value);
 }
 
 bool er_answers_charge(struct er_answers *answers, size_t bytes, const char **reason)
 {
-    if (!answers->budget_started) {
-        er_regex_scratch_begin_event(answers->asking.scratch);
-        answers->budget_started = true;
-    }
-    if (!er_regex_scratch_charge(answers->asking.scratch, bytes)) {
+    if (!charge(answers->asker, bytes)) {
         return false;
     }
-    *reason = er_regex_scratch_reason(answers->asking.scratch);
+    *reason = er_regex_scratch_reason(answers->asker->asking.scratch);
     return true;
 }
 
 enum er_truth er_answers_value(struct er_answers *answers, uint32_t id, uint32_t field, const char **reason)
 {
+    struct er_asker *asker = answers->asker;
     enum er_truth truth;
 
     if (er_answers_charge(answers, answers->fields->items[field].text.n, reason)) {
         return ER_UNDECIDED;
     }
-    er_scalar_set(&answers->value, answers->fields, field);
+    er_scalar_set(&asker->value, answers->fields, field);
     truth = holds(answers, id);
     if (truth == ER_UNDECIDED) {
-        *reason = answers->asking.reason;
+        *reason = asker->asking.reason;
     }
     return truth;
+}
+
+/* ---- the table of answers ---- */
+
+void er_answers_fini(struct er_answers *answers)
+{
+    free(answers->items);
+    free(answers->hits);
+    free(answers->pending);
+    *answers = (struct er_answers){ 0 };
+}
+
+/* Where the test's answer is or would be. */
+static inline struct er_answer *answer_at(const struct er_answers *answers, uint32_t test)
+{
+    uint32_t at = (uint32_t)(test * answers->fields->spread >> (64 - answers->items_bits));
+
+    while (answers->items[at].stamp == answers->stamp && answers->items[at].test != test) {
+        at = (at + 1) & ((1u << answers->items_bits) - 1);
+    }
+    return &answers->items[at];
+}
+
+/* A table of that size without answers in it. */
+static bool make_items(struct er_answers *answers, uint32_t bits)
+{
+    struct er_answer *items = calloc((size_t)1 << bits, sizeof *items);
+
+    if (items == NULL) {
+        return false;
+    }
+    free(answers->items);
+    answers->items = items;
+    answers->items_bits = bits;
+    answers->stamp = 1;
+    return true;
+}
+
+static bool grow_items(struct er_answers *answers)
+{
+    struct er_answers old = *answers;
+
+    answers->items = NULL;
+    if (!make_items(answers, old.items_bits + 2)) {
+        answers->items = old.items;
+        return false;
+    }
+    for (uint32_t i = 0; i < 1u << old.items_bits; i++) {
+        if (old.items[i].stamp == old.stamp) {
+            struct er_answer *answer = answer_at(answers, old.items[i].test);
+
+            *answer = old.items[i];
+            answer->stamp = answers->stamp;
+        }
+    }
+    free(old.items);
+    return true;
+}
+
+/* The answer of a test that has none yet. NULL without memory. */
+static struct er_answer *new_answer(struct er_answers *answers, uint32_t test)
+{
+    struct er_answer *answer;
+
+    if (answers->n_items >= 1u << (answers->items_bits - 1) && !grow_items(answers)) {
+        answers->no_memory = true;
+        return NULL;
+    }
+    answers->n_items++;
+    answer = answer_at(answers, test);
+    *answer = (struct er_answer){ .stamp = answers->stamp, .test = test, .field = ER_NONE, .truth = ER_FALSE };
+    return answer;
+}
+
+static bool begin_items(struct er_answers *answers)
+{
+    if (answers->items_bits > ITEMS_KEEP) {
+        free(answers->items);
+        answers->items = NULL;
+    }
+    answers->n_items = 0;
+    if (answers->items == NULL) {
+        return make_items(answers, ITEMS_FIRST);
+    }
+    if (++answers->stamp == 0) {
+        memset(answers->items, 0, sizeof *answers->items << answers->items_bits);
+        answers->stamp = 1;
+    }
+    return true;
 }
 
 /* ---- the event ---- */
 
-/* Asks one test about one value; an accepted value or, failing that, an undecided one makes the answer. */
+/* Asks one test about one value; an accepted value or, failing that, an undecided one makes the answer, which is there. */
 static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field)
 {
-    struct er_answer *answer = answer_at(answers, id);
     const char *reason;
     enum er_truth truth = er_answers_value(answers, id, field, &reason);
 
-    if (truth == ER_UNDECIDED) {
-        answer->reason = reason_index(answers, reason);
-    }
     if (truth != ER_FALSE) {
+        struct er_answer *answer = answer_at(answers, id);
+
         answer->truth = (uint8_t)truth;
+        if (truth == ER_UNDECIDED) {
+            answer->reason = reason_index(answers->asker, reason);
+        }
     }
     return truth;
-}
-
-static bool is_spent(const struct er_answers *answers)
-{
-    return answers->budget_started && er_regex_scratch_spent(answers->asking.scratch);
 }
 
 /* Asks about all values at the test's path, until one is accepted or the time is over. */
 static void ask_all(struct er_answers *answers, uint32_t id, uint32_t first)
 {
     for (uint32_t i = first; i != ER_NONE; i = answers->fields->items[i].next) {
-        if (ask(answers, id, i) == ER_TRUE || is_spent(answers)) {
+        if (ask(answers, id, i) == ER_TRUE || is_spent(answers->asker)) {
             return;
         }
     }
 }
 
-/* The answer in a state that belongs to this event. */
-static struct er_answer *fresh_answer(struct er_answers *answers, uint32_t test)
-{
-    struct er_answer *answer = answer_at(answers, test);
-
-    *answer = (struct er_answer){ .stamp = answers->stamp, .field = ER_NONE, .truth = ER_FALSE };
-    return answer;
-}
-
+/* The answer of a test that probing names for the first time. NULL without memory. */
 static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
 {
     if (answers->n_hits == answers->hits_capacity &&
         !er_grow(&answers->hits, &answers->hits_capacity, sizeof *answers->hits, answers->n_hits)) {
         answers->no_memory = true;
-    } else {
-        answers->hits[answers->n_hits++] = test;
+        return NULL;
     }
-    return fresh_answer(answers, test);
+    answers->hits[answers->n_hits++] = test;
+    return new_answer(answers, test);
+}
+
+/* While there is nobody to ask: later. */
+static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
+{
+    struct probe *probe = (struct probe *)hits;
+    struct er_answers *answers = probe->answers;
+    struct er_answer *answer;
+
+    if (sure) {
+        answer = answer_at(answers, test);
+        if (answer->stamp != answers->stamp) {
+            answer = hit_answer(answers, test);
+        }
+        if (answer != NULL) {
+            answer->field = probe->field;
+            answer->truth = ER_TRUE;
+        }
+        return true;
+    }
+    if (answers->n_pending == answers->pending_capacity &&
+        !er_grow(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
+        answers->no_memory = true;
+        return true;
+    }
+    answers->pending[answers->n_pending++] = (struct er_pending){ test, probe->field };
+    return false;
 }
 
 static bool hit(struct er_hits *hits, uint32_t test, bool sure)
@@ -218,6 +353,9 @@ static bool hit(struct er_hits *hits, uint32_t test, bool sure)
 
     if (answer->stamp != answers->stamp) {
         answer = hit_answer(answers, test);
+        if (answer == NULL) {
+            return true;
+        }
     }
     if (answer->truth != ER_TRUE && answer->field != probe->field) {
         answer->field = probe->field;
@@ -227,40 +365,194 @@ static bool hit(struct er_hits *hits, uint32_t test, bool sure)
             (void)ask(answers, test, probe->field);
         }
     }
-    return answer->truth == ER_TRUE || (answer->truth == ER_UNDECIDED && is_spent(answers));
+    return answer->truth == ER_TRUE || (answer->truth == ER_UNDECIDED && is_spent(answers->asker));
 }
 
-static bool reserve(struct er_answers *answers, const struct er_side *side)
+/* ---- steps ---- */
+
+void er_answers_find(struct er_answers *answers)
+{
+    const struct er_side *side = answers->side;
+
+    for (uint32_t i = 0; i < answers->n_lookups; i++) {
+        size_t step = 0;
+        uint32_t test = er_table_next(answers->lookups[i].table, answers->lookups[i].tag, &step);
+
+        if (test != ER_NONE) {
+            __builtin_prefetch(er_catalog_test(side->catalog, test));
+            __builtin_prefetch(er_side_posting(side, test));
+        }
+    }
+}
+
+/* Walks the slots that a look-up found. */
+static void resolve(struct probe *probe)
+{
+    struct er_answers *answers = probe->answers;
+
+    for (uint32_t i = 0; i < answers->n_lookups; i++) {
+        probe->field = answers->lookups[i].field;
+        er_index_found(&answers->side->index, &answers->lookups[i], &probe->hits);
+    }
+    answers->n_lookups = 0;
+    answers->room_used = 0;
+}
+
+/* Keeps a look-up for later, when its slot will be there. One whose key does not fit is done at once. */
+static void look(struct er_hits *hits, const struct er_lookup *lookup, bool lasting)
+{
+    struct probe *probe = (struct probe *)hits;
+    struct er_answers *answers = probe->answers;
+    struct er_lookup *kept;
+
+    if (answers->n_lookups == ER_LOOKUPS || (!lasting && lookup->text.n > ER_LOOKUP_ROOM - answers->room_used)) {
+        uint32_t field = probe->field;
+
+        er_answers_find(answers);
+        resolve(probe);
+        probe->field = field;
+    }
+    if (!lasting && lookup->text.n > ER_LOOKUP_ROOM) {
+        er_index_found(&answers->side->index, lookup, hits);
+        return;
+    }
+    kept = &answers->lookups[answers->n_lookups++];
+    *kept = *lookup;
+    kept->field = probe->field;
+    if (!lasting && lookup->text.n > 0) {
+        kept->text.p = memcpy(answers->room + answers->room_used, lookup->text.p, lookup->text.n);
+        answers->room_used += lookup->text.n;
+    }
+    er_table_prefetch(lookup->table, lookup->tag);
+}
+
+bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const struct er_side *side,
+                      const struct er_fields *fields)
+{
+    struct probe probe = { .hits = { .hit = hit_early, .look = look }, .answers = answers };
+
+    answers->asker = asker;
+    answers->side = side;
+    answers->fields = fields;
+    answers->n_hits = answers->n_pending = 0;
+    answers->n_lookups = 0;
+    answers->room_used = 0;
+    answers->searches = false;
+    answers->no_memory = false;
+    if (!begin_items(answers)) {
+        return false;
+    }
+    asker->value.field = ER_NONE;
+    asker->value.no_memory = false;
+    for (probe.field = 0; probe.field < fields->n; probe.field++) {
+        const struct er_field *field = &fields->items[probe.field];
+        const struct er_path_index *path = er_index_path(&side->index, field->node);
+
+        if (!field->dead && path != NULL) {
+            answers->searches = answers->searches || path->gram_lengths != 0 || path->every.u.word != 0;
+            er_scalar_set(&asker->value, fields, probe.field);
+            er_index_look(&side->index, path, &asker->value, &probe.hits);
+        }
+    }
+    answers->no_memory = answers->no_memory || asker->value.no_memory;
+    return !answers->no_memory;
+}
+
+/* What verifying a term reads first. */
+static inline __attribute__((always_inline)) void fetch_term(const struct er_answers *answers, uint32_t term)
+{
+    __builtin_prefetch(er_catalog_term(answers->side->catalog, term));
+    __builtin_prefetch(er_side_subs(answers->side, term));
+    if (answers->asker->counters != NULL) {
+        __builtin_prefetch(er_count_at(answers->asker->counters->terms, term), 1);
+    }
+}
+
+/* Only so many hits are worth it: the memory of more would drive out that of the first. */
+static uint32_t fetched_hits(const struct er_answers *answers)
+{
+    return answers->n_hits < FETCHED_HITS ? answers->n_hits : FETCHED_HITS;
+}
+
+void er_answers_hit(struct er_answers *answers)
+{
+    struct probe probe = { .hits = { .hit = hit_early }, .answers = answers };
+
+    resolve(&probe);
+    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
+        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+
+        if (er_idlist_n(terms) == 1) {
+            fetch_term(answers, *er_idlist_ids(terms) & ER_POSTED_TERM);
+        }
+    }
+}
+
+void er_answers_fetch(struct er_answers *answers)
+{
+    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
+        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+
+        if (er_idlist_n(terms) == 1) {
+            uint32_t id = *er_idlist_ids(terms) & ER_POSTED_TERM;
+            const struct er_term *term = er_catalog_term(answers->side->catalog, id);
+            const struct er_idlist *subs = er_side_subs(answers->side, id);
+
+            __builtin_prefetch(er_term_words(term));
+            if (er_idlist_n(subs) == 1) {
+                __builtin_prefetch(er_catalog_sub(answers->side->catalog, *er_idlist_ids(subs)));
+            }
+        }
+    }
+}
+
+/* Tests that the term asks for. */
+static inline __attribute__((always_inline)) void fetch_tests(const struct er_answers *answers, const struct er_term *term)
+{
+    const uint32_t *words = er_term_words(term);
+    uint32_t at, end = er_term_list(term, &at);
+
+    for (end = end - at > FETCHED_WORDS ? at + FETCHED_WORDS : end; at < end; at++) {
+        __builtin_prefetch(er_catalog_test(answers->side->catalog, words[at] & ER_WORD_TEST));
+    }
+}
+
+void er_answers_fetch_more(struct er_answers *answers)
+{
+    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
+        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+
+        if (er_idlist_n(terms) == 1) {
+            uint32_t id = *er_idlist_ids(terms) & ER_POSTED_TERM;
+            const struct er_idlist *subs = er_side_subs(answers->side, id);
+
+            fetch_tests(answers, er_catalog_term(answers->side->catalog, id));
+            if (er_idlist_n(subs) == 1) {
+                uint32_t slot = er_catalog_sub(answers->side->catalog, *er_idlist_ids(subs))->subscriber;
+
+                __builtin_prefetch(er_pages_at(&answers->side->subscribers, slot, struct er_subscriber *));
+            }
+        }
+    }
+}
+
+/* ---- what takes longer ---- */
+
+/* A number for a value or an event, never given before. */
+static uint32_t next_value(struct er_asker *asker)
+{
+    if (++asker->number == 0) {
+        memset(asker->marks, 0, asker->marks_capacity * sizeof *asker->marks);
+        asker->number = 1;
+    }
+    return asker->number;
+}
+
+static bool reserve_marks(struct er_asker *asker, const struct er_side *side)
 {
     uint32_t grams = side->index.gram_items.top;
 
-    return er_pages_reserve_all(&answers->items, sizeof(struct er_answer), side->tests_top) &&
-           (grams == 0 || er_grow(&answers->marks, &answers->marks_capacity, sizeof *answers->marks, grams - 1));
-}
-
-static void begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
-{
-    if (++answers->stamp == 0) {
-        er_pages_clear(&answers->items, sizeof(struct er_answer));
-        answers->stamp = 1;
-    }
-    answers->side = side;
-    answers->fields = fields;
-    answers->n_hits = 0;
-    answers->budget_started = false;
-    answers->no_memory = false;
-    answers->value.field = ER_NONE;
-    answers->value.no_memory = false;
-}
-
-/* A number for a value or an event, never given before. */
-static uint32_t next_value(struct er_answers *answers)
-{
-    if (++answers->number == 0) {
-        memset(answers->marks, 0, answers->marks_capacity * sizeof *answers->marks);
-        answers->number = 1;
-    }
-    return answers->number;
+    return grams == 0 || er_grow(&asker->marks, &asker->marks_capacity, sizeof *asker->marks, grams - 1);
 }
 
 /* Once per node: when the first of its list has its turn. */
@@ -269,85 +561,95 @@ static void probe_every(struct er_answers *answers, const struct er_idlist *test
     for (uint32_t i = 0, n = er_idlist_n(tests); i < n; i++) {
         uint32_t test = er_idlist_ids(tests)[i];
 
-        (void)hit_answer(answers, test);
-        ask_all(answers, test, er_fields_first(answers->fields, node));
-    }
-}
-
-/* Of hits but the last, whose posting may still be on its way: asks for what verifying will read. */
-static uint32_t prefetch_terms(const struct er_answers *answers, uint32_t fetched)
-{
-    for (; fetched + 1 < answers->n_hits; fetched++) {
-        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[fetched]);
-
-        if (er_idlist_n(terms) == 1) {
-            uint32_t term = *er_idlist_ids(terms) & ER_POSTED_TERM;
-
-            __builtin_prefetch(er_catalog_term(answers->side->catalog, term));
-            __builtin_prefetch(er_side_subs(answers->side, term));
+        if (hit_answer(answers, test) != NULL) {
+            ask_all(answers, test, er_fields_first(answers->fields, node));
         }
     }
-    return fetched;
 }
 
-bool er_answers_begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields)
+/* The literals of searches, and the tests without a key. */
+static void search(struct er_answers *answers)
 {
-    struct probe probe = { .hits = { .hit = hit }, .answers = answers };
-    uint32_t fetched = 0;
+    struct er_asker *asker = answers->asker;
+    const struct er_index *index = &answers->side->index;
+    struct probe probe = { .hits = { .hit = hit, .marks = asker->marks, .event = next_value(asker) }, .answers = answers };
 
-    if (!reserve(answers, side)) {
-        return false;
-    }
-    begin(answers, side, fields);
-    probe.hits.marks = answers->marks;
-    probe.hits.answers = &answers->items;
-    probe.hits.postings = &side->postings;
-    probe.hits.event = next_value(answers);
-    for (probe.field = 0; probe.field < fields->n; probe.field++) {
-        const struct er_field *field = &fields->items[probe.field];
-        const struct er_path_index *path = er_index_path(&side->index, field->node);
+    for (probe.field = 0; probe.field < answers->fields->n; probe.field++) {
+        const struct er_field *field = &answers->fields->items[probe.field];
+        const struct er_path_index *path = er_index_path(index, field->node);
 
         if (field->dead || path == NULL) {
             continue;
         }
-        probe.hits.value = next_value(answers);
-        er_scalar_set(&answers->value, fields, probe.field);
-        er_index_probe(&side->index, field->node, &answers->value, &probe.hits);
-        fetched = prefetch_terms(answers, fetched);
-        if (path->every.u.word != 0 && er_fields_first(fields, field->node) == probe.field) {
+        if (path->gram_lengths != 0) {
+            probe.hits.value = next_value(asker);
+            er_scalar_set(&asker->value, answers->fields, probe.field);
+            er_index_search(index, field->node, &asker->value, &probe.hits);
+        }
+        if (path->every.u.word != 0 && er_fields_first(answers->fields, field->node) == probe.field) {
             probe_every(answers, &path->every, field->node);
         }
     }
-    return !answers->no_memory && !answers->value.no_memory;
 }
 
-/* A test that is not in the index. */
-static void ask_now(struct er_answers *answers, uint32_t id)
+bool er_answers_finish(struct er_answers *answers)
+{
+    struct er_asker *asker = answers->asker;
+    struct probe probe = { .hits = { .hit = hit }, .answers = answers };
+
+    asker->budget_started = false;
+    asker->uncharged = 0;
+    asker->value.field = ER_NONE;
+    asker->value.no_memory = false;
+    if (!reserve_marks(asker, answers->side)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < answers->n_pending; i++) {
+        probe.field = answers->pending[i].field;
+        (void)hit(&probe.hits, answers->pending[i].test, false);
+    }
+    if (answers->searches) {
+        search(answers);
+    }
+    return !answers->no_memory && !asker->value.no_memory;
+}
+
+/* A test that probing did not name. */
+static enum er_truth ask_now(struct er_answers *answers, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(answers->side->catalog, id);
+    const struct er_field *items = answers->fields->items;
     uint32_t first = er_fields_first(answers->fields, test->node);
+    const struct er_answer *answer;
 
     if (test->op == ER_OP_PRESENT || test->op == ER_OP_ABSENT) {
-        answer_at(answers, id)->truth = (first != ER_NONE) == (test->op == ER_OP_PRESENT) ? ER_TRUE : ER_FALSE;
-    } else {
-        ask_all(answers, id, first);
+        return (first != ER_NONE) == (test->op == ER_OP_PRESENT) ? ER_TRUE : ER_FALSE;
     }
+    if (first == ER_NONE) {
+        return ER_FALSE;
+    }
+    if (test->op == ER_OP_EXACT && items[first].next == ER_NONE) { /* sooner compared than looked for */
+        return er_test_accepts_kind(test, items[first].kind) && er_str_eq(items[first].text, test->text) ? ER_TRUE : ER_FALSE;
+    }
+    if (er_side_posted(answers->side, id) > 0) {
+        return ER_FALSE;
+    }
+    if (new_answer(answers, id) == NULL) {
+        return ER_UNDECIDED;
+    }
+    ask_all(answers, id, first);
+    answer = answer_at(answers, id);
+    return (enum er_truth)answer->truth;
 }
 
 enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
 {
     const struct er_answer *answer = answer_at(answers, test);
 
-    if (answer->stamp != answers->stamp) {
-        answer = fresh_answer(answers, test);
-        if (er_side_posted(answers->side, test) == 0) {
-            ask_now(answers, test);
-        }
-    }
-    return (enum er_truth)answer->truth;
+    return answer->stamp == answers->stamp ? (enum er_truth)answer->truth : ask_now(answers, test);
 }
 
 const char *er_answers_reason(const struct er_answers *answers, uint32_t test)
 {
-    return answers->reasons[answer_at(answers, test)->reason];
+    return answers->asker->reasons[answer_at(answers, test)->reason];
 }

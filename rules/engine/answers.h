@@ -1,8 +1,16 @@
-/* What the tests say about the current event: each is asked at most once, three-valued.
+/* What the tests say about one event: each is asked at most once, three-valued.
  *
  * DESIGN  an answer is about the event as a whole: does the test hold on any value at its path, in whatever element of an array that
- * stands? Probing asks the tests that the index names for some value; those indexed that were not named are false. Tests that have no
- * terms posted under them are not in the index; they are asked over all values of their path when a candidate needs them.
+ * stands? Probing finds the tests that the index names for some value (the hits); those indexed that were not named are false. Tests that
+ * have no terms posted under them are not in the index; they are asked over all values of their path when a candidate needs them.
+ *
+ * Large indexes do not fit into caches, and what a value leads to is a chain of places in memory. So an event is probed in steps; each
+ * asks for the memory that the next one will look at, and whoever has other events to work on does that meanwhile:
+ *
+ *     begin        values --hash--> slots of tables
+ *     steps        slots --> tests, postings --> terms, subscriptions --> subscribers
+ *     finish       what takes longer: searching literals in texts, running regexes
+ *
  * All asking is charged to the event's time budget. Once that is spent, every answer that would need more is undecided.
  */
 #ifndef ER_RULES_ENGINE_ANSWERS_H
@@ -13,35 +21,77 @@
 #include "rules/engine/side.h"
 
 #define ER_REASONS 16
+#define ER_LOOKUPS 32u
+#define ER_LOOKUP_ROOM 512u
 
-/* Initialise with er_answers_init. */
-struct er_answers {
+/* What a thread needs to ask tests, whatever the event. Initialise with er_asker_init. */
+struct er_asker {
     struct er_asking asking;
     struct er_counters *counters; /* borrowed, may be NULL: where runs of regexes are counted */
     struct er_scalar value;       /* the one looked at */
-    struct er_pages items;        /* struct er_answer per test id */
-    uint32_t stamp;
-    uint32_t *hits; /* tests that probing asked */
-    uint32_t n_hits, hits_capacity;
-    uint32_t *marks; /* for er_hits */
+    uint32_t *marks;              /* for er_hits */
     uint32_t marks_capacity;
     uint32_t number;                 /* of the last value probed */
     uint32_t runs;                   /* of regexes */
     const char *reasons[ER_REASONS]; /* static texts seen so far */
-    bool budget_started;
+    size_t uncharged;                /* bytes looked at since the budget was last asked */
+    bool budget_started;             /* of the current event */
+};
+
+enum er_code er_asker_init(struct er_asker *asker, const struct er_regex_limits *limits, struct er_err *err) ER_MUST_CHECK;
+void er_asker_fini(struct er_asker *asker);
+
+/* What a test says. */
+struct er_answer {
+    uint32_t stamp; /* of the event; another one: the slot is free */
+    uint32_t test;
+    uint32_t field; /* the last value it was asked for */
+    uint8_t truth;  /* enum er_truth; for probed tests final only after the probing */
+    uint8_t reason; /* index into reasons, when undecided */
+};
+
+/* A test that may hold on a value. */
+struct er_pending {
+    uint32_t test, field;
+};
+
+/* Initialise with {0}. */
+struct er_answers {
+    struct er_asker *asker;  /* borrowed */
+    struct er_answer *items; /* open addressing by test: as small as the event; NULL before the first */
+    uint32_t items_bits;     /* log2 of their number */
+    uint32_t n_items;
+    uint32_t stamp;
+    uint32_t *hits; /* tests that probing named */
+    uint32_t n_hits, hits_capacity;
+    struct er_pending *pending; /* to be asked */
+    uint32_t n_pending, pending_capacity;
+    struct er_lookup lookups[ER_LOOKUPS]; /* keys that tables are to be asked for */
+    uint32_t n_lookups;
+    char room[ER_LOOKUP_ROOM]; /* of keys that do not stand in the event */
+    size_t room_used;
+    bool searches; /* a value stands at a path with tests that are found by searching, or have no key */
     bool no_memory;
-    /* The current event. */
     const struct er_side *side;
     const struct er_fields *fields;
 };
 
-enum er_code er_answers_init(struct er_answers *answers, const struct er_regex_limits *limits, struct er_err *err) ER_MUST_CHECK;
 void er_answers_fini(struct er_answers *answers);
 
-/* Probes all fields. False without memory. */
-bool er_answers_begin(struct er_answers *answers, const struct er_side *side, const struct er_fields *fields);
+/* A new event; hashes its values. asker: of the thread. False without memory. */
+bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const struct er_side *side,
+                      const struct er_fields *fields);
 
-/* The answer of any test of the side. After er_answers_begin, no_memory says that an answer may be wrong. */
+/* The steps, in this order. */
+void er_answers_find(struct er_answers *answers);
+void er_answers_hit(struct er_answers *answers);
+void er_answers_fetch(struct er_answers *answers);
+void er_answers_fetch_more(struct er_answers *answers);
+
+/* The rest of the probing. From here on it is the asker's current event, the only one that may be asked. False without memory. */
+bool er_answers_finish(struct er_answers *answers);
+
+/* The answer of any test of the side. After er_answers_finish, no_memory says that an answer may be wrong. */
 enum er_truth er_answers_of(struct er_answers *answers, uint32_t test);
 
 /* Why it was undecided: static text. */

@@ -11,11 +11,10 @@ struct reading {
     enum er_form form;
 };
 
-enum er_code er_event_init(struct er_event *event, struct er_err *err)
+enum er_code er_event_init(struct er_event *event, struct er_scanner *scanner, struct er_err *err)
 {
-    *event = (struct er_event){ .scanner = er_scanner_new(), .arena = er_arena_new(0) };
-    if (event->scanner == NULL || event->arena == NULL) {
-        er_event_fini(event);
+    *event = (struct er_event){ .scanner = scanner, .arena = er_arena_new(0) };
+    if (event->arena == NULL) {
         return er_err_set(err, ER_E_NOMEM, "out of memory for reading events");
     }
     return ER_OK;
@@ -23,7 +22,6 @@ enum er_code er_event_init(struct er_event *event, struct er_err *err)
 
 void er_event_fini(struct er_event *event)
 {
-    er_scanner_free(event->scanner);
     er_arena_free(event->arena);
     er_fields_fini(&event->fields);
     *event = (struct er_event){ 0 };
@@ -42,13 +40,9 @@ static bool put(struct reading *reading, uint32_t node, struct er_str text, enum
     struct er_fields *fields = &reading->event->fields;
 
     if (text.p != NULL) {
-        if (!er_fields_add(fields, node, text, kind, false)) {
-            return false;
-        }
-        er_fields_link(fields, fields->n - 1);
+        return er_fields_add(fields, node, text, kind, false) && er_fields_link(fields, fields->n - 1);
     }
-    er_fields_close(fields, node);
-    return true;
+    return er_fields_close(fields, node);
 }
 
 static bool is_read(const struct reading *reading, uint32_t node)
@@ -153,8 +147,7 @@ static enum er_code read_body(struct reading *reading, struct er_err *err)
         return er_err_at(err, ER_E_EVENT_DUPLICATE_KEY, scan.first_duplicate,
                          "the key at byte %zu is already in its object, and event.duplicate_keys is reject", scan.first_duplicate);
     }
-    er_fields_link(&event->fields, first);
-    return ER_OK;
+    return er_fields_link(&event->fields, first) ? ER_OK : no_memory(err);
 }
 
 /* ---- type ---- */
@@ -198,7 +191,7 @@ enum er_code er_event_read(struct er_event *event, const struct er_event_context
     er_arena_reset(event->arena);
     event->duplicate_keys = 0;
     event->type = (struct er_str){ NULL, 0 };
-    if (!er_fields_begin(&event->fields, context->side->trie.capacity) || !put_envelope(&reading)) {
+    if (!er_fields_begin(&event->fields, context->side->catalog->seed) || !put_envelope(&reading)) {
         return no_memory(err);
     }
     if (record->has_value) {

@@ -21,14 +21,14 @@
 
 /* Reused from event to event by one thread. Fields and type are valid until the next read, and as long as the record. */
 struct er_event {
-    struct er_scanner *scanner;
+    struct er_scanner *scanner; /* borrowed: events of one thread share it */
     struct er_arena *arena;
     struct er_fields fields;
     struct er_str type; /* p = NULL: none; else also the value of ER_NODE_TYPE */
     size_t duplicate_keys;
 };
 
-enum er_code er_event_init(struct er_event *event, struct er_err *err) ER_MUST_CHECK;
+enum er_code er_event_init(struct er_event *event, struct er_scanner *scanner, struct er_err *err) ER_MUST_CHECK;
 void er_event_fini(struct er_event *event);
 
 /* What the reading depends on beside the record. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #define KEEP_FIELDS 16384u
+#define HEADS_FIRST 6u /* log2 */
+#define HEADS_KEEP 14u
 
 void er_fields_fini(struct er_fields *fields)
 {
@@ -11,41 +13,102 @@ void er_fields_fini(struct er_fields *fields)
     *fields = (struct er_fields){ 0 };
 }
 
-bool er_fields_begin(struct er_fields *fields, uint32_t nodes)
+/* A table of that size without heads in it. */
+static bool make_heads(struct er_fields *fields, uint32_t bits)
+{
+    struct er_field_head *heads = calloc((size_t)1 << bits, sizeof *heads);
+
+    if (heads == NULL) {
+        return false;
+    }
+    free(fields->heads);
+    fields->heads = heads;
+    fields->heads_bits = bits;
+    fields->stamp = 1;
+    return true;
+}
+
+/* One event of very many values is no reason to keep the room for ever. */
+static void give_back(struct er_fields *fields)
 {
     if (fields->capacity > KEEP_FIELDS) {
-        free(fields->items); /* one event of very many values is no reason to keep the room for ever */
+        free(fields->items);
         fields->items = NULL;
         fields->capacity = 0;
     }
+    if (fields->heads_bits > HEADS_KEEP) {
+        free(fields->heads);
+        fields->heads = NULL;
+        fields->heads_bits = 0;
+    }
+}
+
+bool er_fields_begin(struct er_fields *fields, uint64_t seed)
+{
+    give_back(fields);
     fields->n = 0;
+    fields->n_heads = 0;
     fields->structured = false;
-    if (nodes > 0 && !er_grow(&fields->heads, &fields->heads_capacity, sizeof *fields->heads, nodes - 1)) {
-        return false;
+    fields->spread = seed | 1;
+    if (fields->heads == NULL) {
+        return make_heads(fields, HEADS_FIRST);
     }
     if (++fields->stamp == 0) {
-        memset(fields->heads, 0, fields->heads_capacity * sizeof *fields->heads);
+        memset(fields->heads, 0, sizeof *fields->heads << fields->heads_bits);
         fields->stamp = 1;
     }
     return true;
 }
 
-void er_fields_close(struct er_fields *fields, uint32_t node)
+/* The head of a node that gets one now if it has none. NULL without memory. */
+static struct er_field_head *open_head(struct er_fields *fields, uint32_t node)
 {
-    if (!er_fields_known(fields, node)) {
-        fields->heads[node] = (struct er_field_head){ fields->stamp, ER_NONE };
+    struct er_field_head *head = er_fields_head(fields, node);
+
+    if (head->stamp == fields->stamp) {
+        return head;
     }
+    if (fields->n_heads >= 1u << (fields->heads_bits - 1)) {
+        struct er_fields old = *fields;
+
+        fields->heads = NULL;
+        if (!make_heads(fields, old.heads_bits + 2)) {
+            *fields = old;
+            return NULL;
+        }
+        for (uint32_t i = 0; i < 1u << old.heads_bits; i++) {
+            if (old.heads[i].stamp == old.stamp) {
+                *er_fields_head(fields, old.heads[i].node) =
+                    (struct er_field_head){ fields->stamp, old.heads[i].node, old.heads[i].first };
+            }
+        }
+        free(old.heads);
+        head = er_fields_head(fields, node);
+    }
+    *head = (struct er_field_head){ fields->stamp, node, ER_NONE };
+    fields->n_heads++;
+    return head;
 }
 
-void er_fields_link(struct er_fields *fields, uint32_t from)
+bool er_fields_close(struct er_fields *fields, uint32_t node)
+{
+    return open_head(fields, node) != NULL;
+}
+
+bool er_fields_link(struct er_fields *fields, uint32_t from)
 {
     for (uint32_t i = fields->n; i-- > from;) { /* each goes in front, so the list ascends */
         struct er_field *field = &fields->items[i];
+        struct er_field_head *head;
 
         if (!field->dead) {
-            er_fields_close(fields, field->node);
-            field->next = fields->heads[field->node].first;
-            fields->heads[field->node].first = i;
+            head = open_head(fields, field->node);
+            if (head == NULL) {
+                return false;
+            }
+            field->next = head->first;
+            head->first = i;
         }
     }
+    return true;
 }

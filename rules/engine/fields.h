@@ -36,9 +36,11 @@ struct er_field {
     bool dead;     /* replaced by a later duplicate key */
 };
 
+/* What is known of a node in the current event. */
 struct er_field_head {
-    uint32_t stamp; /* of the event that it belongs to */
-    uint32_t first;
+    uint32_t stamp; /* of the event; another one: the slot is free */
+    uint32_t node;
+    uint32_t first; /* value, or ER_NONE */
 };
 
 /* Initialise with {0}. */
@@ -46,31 +48,47 @@ struct er_fields {
     struct er_field *items;
     uint32_t n;
     uint32_t capacity;
-    struct er_field_head *heads; /* per node */
-    uint32_t heads_capacity;
+    struct er_field_head
+        *heads;          /* open addressing by node: as small as the event, whatever the number of nodes; NULL before the first */
+    uint32_t heads_bits; /* log2 of their number */
+    uint32_t n_heads;
     uint32_t stamp;
+    uint64_t spread; /* odd and random: nobody outside can choose nodes that collide */
     bool structured; /* an array stands at a live node that has live children: which element a value stands in matters */
 };
 
 void er_fields_fini(struct er_fields *fields);
 
-/* Forgets the last event; nodes: ids that may come are below it. False without memory. */
-bool er_fields_begin(struct er_fields *fields, uint32_t nodes);
+/* Forgets the last event. seed: of the catalog. False without memory. */
+bool er_fields_begin(struct er_fields *fields, uint64_t seed);
 
-/* Makes the values from index `from` on, dead ones left out, known to er_fields_first. */
-void er_fields_link(struct er_fields *fields, uint32_t from);
+/* Makes the values from index `from` on, dead ones left out, known to er_fields_first. False without memory. */
+bool er_fields_link(struct er_fields *fields, uint32_t from);
 
-/* Says that the node has no value, unless one was linked. */
-void er_fields_close(struct er_fields *fields, uint32_t node);
+/* Says that the node has no value, unless one was linked. False without memory. */
+bool er_fields_close(struct er_fields *fields, uint32_t node);
+
+/* Where the node is or would be. */
+static inline struct er_field_head *er_fields_head(const struct er_fields *fields, uint32_t node)
+{
+    uint32_t at = (uint32_t)(node * fields->spread >> (64 - fields->heads_bits));
+
+    while (fields->heads[at].stamp == fields->stamp && fields->heads[at].node != node) {
+        at = (at + 1) & ((1u << fields->heads_bits) - 1);
+    }
+    return &fields->heads[at];
+}
 
 static inline bool er_fields_known(const struct er_fields *fields, uint32_t node)
 {
-    return node < fields->heads_capacity && fields->heads[node].stamp == fields->stamp;
+    return er_fields_head(fields, node)->stamp == fields->stamp;
 }
 
 static inline uint32_t er_fields_first(const struct er_fields *fields, uint32_t node)
 {
-    return er_fields_known(fields, node) ? fields->heads[node].first : ER_NONE;
+    const struct er_field_head *head = er_fields_head(fields, node);
+
+    return head->stamp == fields->stamp ? head->first : ER_NONE;
 }
 
 static inline bool er_fields_add(struct er_fields *fields, uint32_t node, struct er_str text, enum er_field_kind kind,

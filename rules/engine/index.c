@@ -130,6 +130,7 @@ static struct er_path_index *path_open(struct er_index *index, uint32_t node)
             return NULL;
         }
         path->present = ER_NONE;
+        path->node = node;
         path->cidrs.node = node;
         *er_pages_at(&index->paths, node, struct er_path_index *) = path;
         index->path_bytes += sizeof *path;
@@ -237,19 +238,18 @@ uint64_t er_index_weight(const struct er_test *test)
     }
 }
 
-void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
+void er_index_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = er_index_path(index, node);
     struct er_address address;
 
     if (path->present != ER_NONE) {
         hits->hit(hits, path->present, true);
     }
     if (path->exact + path->numbers + path->folded > 0) {
-        er_exact_probe(index, node, value, hits);
+        er_exact_look(index, path, value, hits);
     }
     if (path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n > 0) {
-        er_affix_probe(index, node, value, hits);
+        er_affix_look(index, path, value, hits);
     }
     if (value->kind == ER_FIELD_NUMBER && !er_ranges_is_empty(&path->ranges)) {
         er_ranges_find(&path->ranges, er_scalar_decimal(value), found, hits);
@@ -257,7 +257,20 @@ void er_index_probe(const struct er_index *index, uint32_t node, struct er_scala
     if (path->cidrs.n > 0 && value->kind == ER_FIELD_STRING && er_scalar_address(value, &address)) {
         er_cidrs_find(&index->cidrs, &path->cidrs, &address, found, hits);
     }
-    if (path->gram_lengths != 0 && value->kind <= ER_FIELD_BOOL) {
+}
+
+void er_index_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+{
+    if (lookup->table == &index->exact) {
+        er_exact_found(index, lookup, hits);
+    } else {
+        er_affix_found(index, lookup, hits);
+    }
+}
+
+void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
+{
+    if (value->kind <= ER_FIELD_BOOL) {
         er_gram_probe(index, node, value, hits);
     }
 }

@@ -40,6 +40,7 @@ struct er_gram_set {
 };
 
 struct er_path_index {
+    uint32_t node;
     uint32_t exact;   /* tests for the text of strings, true, false, null */
     uint32_t texts;   /* those of them and of the affixes that look at the text of numbers too */
     uint32_t numbers; /* tests for equal numbers */
@@ -89,34 +90,38 @@ void er_index_remove(struct er_index *index, uint32_t test);
 
 size_t er_index_bytes(const struct er_index *index);
 
-/* What a test says about the current event. */
-struct er_answer {
-    uint32_t stamp; /* of the event */
-    uint32_t field; /* the last value it was asked for */
-    uint8_t truth;  /* enum er_truth; for probed tests final only after the probing */
-    uint8_t reason; /* index into reasons, when undecided */
+/* A key that a table is to be asked for. */
+struct er_lookup {
+    const struct er_table *table; /* of the index: exact or affix */
+    struct er_str text;
+    uint32_t tag, node;
+    uint32_t field; /* the user's */
+    uint8_t op;     /* enum er_test_op */
+    uint8_t kind;   /* of the value; enum er_field_kind */
 };
 
-/* Receives the tests that a value hits. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
- * settled. The marks save asking again: one literal repeated in a long text, or in a long array, would be confirmed for every rule at
- * every place. */
+/* Receives what a value leads to. The marks save asking again: one literal repeated in a long text, or in a long array, would be confirmed
+ * for every rule at every place. */
 struct er_hits {
+    /* A test that may accept the value. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
+     * settled. */
     bool (*hit)(struct er_hits *hits, uint32_t test, bool sure);
+    /* er_index_found is to be called with it, then or later; lasting: its text is there as long as the event. */
+    void (*look)(struct er_hits *hits, const struct er_lookup *lookup, bool lasting);
     uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
     uint32_t value;  /* numbers are never 0 */
     uint32_t event;
-    /* What hit will look at: fetched while the index still compares. */
-    const struct er_pages *answers, *postings;
 };
 
-static inline void er_hits_prefetch(const struct er_hits *hits, uint32_t test)
-{
-    __builtin_prefetch(er_pages_at(hits->answers, test, struct er_answer));
-    __builtin_prefetch(er_pages_at(hits->postings, test, struct er_idlist));
-}
+/* The tests that have a key and may accept the value, which may be a mark of an empty array, come to `hit`, or to `look` first, but for
+ * those that are found by searching. A test may come more than once. path: that of the value. */
+void er_index_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
 
-/* The tests that have a key and may accept the value, which may be a mark of an empty array. A test may come more than once. */
-void er_index_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
+/* Those of a look-up. */
+void er_index_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
+
+/* Those that are found by searching for literals in the value. */
+void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
 
 /* What there is at a node, or NULL. */
 static inline struct er_path_index *er_index_path(const struct er_index *index, uint32_t node)

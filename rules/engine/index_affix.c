@@ -8,8 +8,6 @@
 /* Lengths of prefixes at a path from which on searches bring no new one. */
 #define SEARCH_LENGTHS 16u
 
-#define TOGETHER 8u /* lengths */
-
 static uint32_t tag_of(const struct er_index *index, uint32_t node, enum er_test_op op, struct er_str part)
 {
     bool at_end = op == ER_OP_SUFFIX || op == ER_OP_FOLD_SUFFIX;
@@ -165,75 +163,53 @@ bool er_affix_place(const struct er_index *index, struct er_test *test)
 
 /* ---- probing ---- */
 
-static void probe_part(const struct er_index *index, const struct er_question *asked, unsigned kind, uint32_t tag,
-                       struct er_hits *hits)
+void er_affix_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
 {
     uint32_t id;
 
-    for (size_t step = 0; (id = er_table_next(&index->affix, tag, &step)) != ER_NONE;) {
+    for (size_t step = 0; (id = er_table_next(&index->affix, lookup->tag, &step)) != ER_NONE;) {
         const struct er_test *test = er_catalog_test(index->catalog, id);
-        struct part part;
+        struct part part = part_of(test);
 
-        er_hits_prefetch(hits, id);
-        part = part_of(test);
-        if (test->node == asked->node && part.op == asked->op && er_test_accepts_kind(test, kind) &&
-            er_str_eq(part.text, asked->text)) {
+        if (test->node == lookup->node && part.op == (enum er_test_op)lookup->op && er_test_accepts_kind(test, lookup->kind) &&
+            er_str_eq(part.text, lookup->text)) {
             hits->hit(hits, id, part.op == (enum er_test_op)test->op);
         }
     }
 }
 
-/* Of so many bytes at the start or at the end. */
-static struct er_str part_at(struct er_str text, bool at_end, size_t n)
+/* Every length in use that fits, at the start or at the end of the text. */
+static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct er_lookup *lookup,
+                         bool lasting, struct er_hits *hits)
 {
-    return (struct er_str){ text.p + (at_end ? text.n - n : 0), n };
-}
+    bool at_end = lookup->op == ER_OP_SUFFIX || lookup->op == ER_OP_FOLD_SUFFIX;
+    struct er_lookup part = *lookup;
 
-/* Every length in use that fits. The table's memory for some of them is fetched together. */
-static void probe_lengths(const struct er_index *index, const struct er_lengths *lengths, struct er_question asked, unsigned kind,
-                          struct er_hits *hits)
-{
-    struct er_str text = asked.text;
-    bool at_end = asked.op == ER_OP_SUFFIX || asked.op == ER_OP_FOLD_SUFFIX;
-    uint32_t fit = 0;
+    part.table = &index->affix;
+    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= lookup->text.n; i++) {
+        size_t n = lengths->items[i].n;
 
-    while (fit < lengths->n && lengths->items[fit].n <= text.n) {
-        fit++;
-    }
-    for (uint32_t first = 0, n; first < fit; first += n) {
-        uint32_t tags[TOGETHER];
-
-        n = fit - first < TOGETHER ? fit - first : TOGETHER;
-        for (uint32_t i = 0; i < n; i++) {
-            tags[i] = tag_of(index, asked.node, asked.op, part_at(text, at_end, lengths->items[first + i].n));
-            er_table_prefetch(&index->affix, tags[i]);
-        }
-        for (uint32_t i = 0; i < n; i++) {
-            asked.text = part_at(text, at_end, lengths->items[first + i].n);
-            probe_part(index, &asked, kind, tags[i], hits);
-        }
+        part.text = (struct er_str){ lookup->text.p + (at_end ? lookup->text.n - n : 0), n };
+        part.tag = tag_of(index, part.node, (enum er_test_op)part.op, part.text);
+        hits->look(hits, &part, lasting);
     }
 }
 
-static void probe_both(const struct er_index *index, struct er_question asked, unsigned kind, struct er_hits *hits)
+void er_affix_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = er_index_path(index, asked.node);
-    bool fold = asked.op == ER_OP_FOLD_PREFIX;
-
-    probe_lengths(index, fold ? &path->fold_prefix : &path->prefix, asked, kind, hits);
-    asked.op = fold ? ER_OP_FOLD_SUFFIX : ER_OP_SUFFIX;
-    probe_lengths(index, fold ? &path->fold_suffix : &path->suffix, asked, kind, hits);
-}
-
-void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
-{
-    const struct er_path_index *path = er_index_path(index, node);
+    struct er_lookup lookup = { .node = path->node, .kind = value->kind, .text = value->text };
 
     if (value->kind <= ER_FIELD_BOOL) {
-        probe_both(index, (struct er_question){ .node = node, .op = ER_OP_PREFIX, .text = value->text }, value->kind, hits);
+        lookup.op = ER_OP_PREFIX;
+        look_lengths(index, &path->prefix, &lookup, true, hits);
+        lookup.op = ER_OP_SUFFIX;
+        look_lengths(index, &path->suffix, &lookup, true, hits);
     }
     if (value->kind == ER_FIELD_STRING && path->fold_prefix.n + path->fold_suffix.n > 0) {
-        probe_both(index, (struct er_question){ .node = node, .op = ER_OP_FOLD_PREFIX, .text = er_scalar_folded(value) },
-                   value->kind, hits);
+        lookup.text = er_scalar_folded(value);
+        lookup.op = ER_OP_FOLD_PREFIX;
+        look_lengths(index, &path->fold_prefix, &lookup, false, hits);
+        lookup.op = ER_OP_FOLD_SUFFIX;
+        look_lengths(index, &path->fold_suffix, &lookup, false, hits);
     }
 }

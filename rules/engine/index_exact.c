@@ -39,39 +39,45 @@ void er_exact_remove(struct er_index *index, struct er_path_index *path, uint32_
 }
 
 /* Tests with one text differ in the kinds of values that they accept. */
-static void probe(const struct er_index *index, const struct er_question *asked, unsigned kind, struct er_hits *hits)
+void er_exact_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
 {
-    uint32_t tag = tag_of(index, asked->node, asked->op, asked->text);
     uint32_t id;
 
-    for (size_t step = 0; (id = er_table_next(&index->exact, tag, &step)) != ER_NONE;) {
+    for (size_t step = 0; (id = er_table_next(&index->exact, lookup->tag, &step)) != ER_NONE;) {
         const struct er_test *test = er_catalog_test(index->catalog, id);
 
-        er_hits_prefetch(hits, id);
-        if (test->node == asked->node && test->op == (uint8_t)asked->op && er_test_accepts_kind(test, kind) &&
-            er_str_eq(test->text, asked->text)) {
+        if (test->node == lookup->node && test->op == lookup->op && er_test_accepts_kind(test, lookup->kind) &&
+            er_str_eq(test->text, lookup->text)) {
             hits->hit(hits, id, true);
         }
     }
 }
 
-void er_exact_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
+static void look(const struct er_index *index, const struct er_lookup *lookup, bool lasting, struct er_hits *hits)
 {
-    const struct er_path_index *path = er_index_path(index, node);
-    struct er_question asked = { .node = node, .op = ER_OP_EXACT, .text = value->text };
+    struct er_lookup whole = *lookup;
+
+    whole.table = &index->exact;
+    whole.tag = tag_of(index, whole.node, (enum er_test_op)whole.op, whole.text);
+    hits->look(hits, &whole, lasting);
+}
+
+void er_exact_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
+{
+    struct er_lookup lookup = { .node = path->node, .op = ER_OP_EXACT, .kind = value->kind, .text = value->text };
     bool number = value->kind == ER_FIELD_NUMBER;
 
     if (path->exact > 0 && value->kind <= ER_FIELD_NULL && (!number || path->texts > 0)) {
-        probe(index, &asked, value->kind, hits);
+        look(index, &lookup, true, hits);
     }
     if (path->numbers > 0 && number) {
-        asked.op = ER_OP_NUMBER;
-        asked.text = er_scalar_key(value);
-        probe(index, &asked, value->kind, hits);
+        lookup.op = ER_OP_NUMBER;
+        lookup.text = er_scalar_key(value);
+        look(index, &lookup, false, hits);
     }
     if (path->folded > 0 && value->kind == ER_FIELD_STRING) {
-        asked.op = ER_OP_FOLD_EXACT;
-        asked.text = er_scalar_folded(value);
-        probe(index, &asked, value->kind, hits);
+        lookup.op = ER_OP_FOLD_EXACT;
+        lookup.text = er_scalar_folded(value);
+        look(index, &lookup, false, hits);
     }
 }

@@ -14,11 +14,13 @@ static inline uint64_t er_index_owner(enum er_index_list kind, uint32_t id)
 
 bool er_exact_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_exact_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
-void er_exact_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
+void er_exact_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
+void er_exact_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
 
 bool er_affix_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_affix_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
-void er_affix_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
+void er_affix_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
+void er_affix_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
 
 /* Has a new GLOB or REGEX a prefix that tells it better from others than a gram would? Then that is its literal. */
 bool er_affix_place(const struct er_index *index, struct er_test *test);

@@ -47,6 +47,13 @@ void er_matcher_unpin(struct er_matcher *matcher);
 /* Pinned: goes over to what is published now. Costs a load when there is nothing new: call it between two events. */
 uint64_t er_matcher_refresh(struct er_matcher *matcher);
 
+/* Pinned. Says which record will be matched after those that were said before; the first one is the very next. Then its memory is fetched
+ * and its event read while others are decided. Only a hint: some may be left out, and one that was not said may come, which loses the
+ * others. More than ER_MATCHER_AHEAD at a time are ignored. Borrows the record and its bytes until it or a later one is matched, or the
+ * matcher is unpinned. */
+#define ER_MATCHER_AHEAD 6u
+void er_matcher_expect(struct er_matcher *matcher, const struct er_record *record);
+
 /* Pinned. Decides one record. *out is filled for ER_OK. An event error (bad JSON, not an object, too large, too deep, ...) returns its
  * code with the byte offset in err; ER_E_NOMEM is not an event error. Allocates nothing after warm-up. */
 enum er_code er_matcher_match(struct er_matcher *matcher, const struct er_record *record, struct er_match *out,

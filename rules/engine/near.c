@@ -88,11 +88,11 @@ enum er_code er_matcher_near_piece(struct er_matcher *matcher, const struct er_n
                 out->next = id;
                 break;
             }
-            matcher->answers.budget_started = false; /* this time is not the event's */
+            matcher->asker.budget_started = false; /* this time is not the event's */
         }
         look_at(&survey, id);
     }
-    if (survey.no_memory || matcher->answers.value.no_memory) {
+    if (survey.no_memory || matcher->asker.value.no_memory || er_matcher_reading(matcher, 0)->answers.no_memory) {
         return er_err_set(err, ER_E_NOMEM, "out of memory while looking for near misses");
     }
     out->items = matcher->near;

@@ -1,68 +1,22 @@
 #include "rules/engine/scan.h"
 
 #include <stdlib.h>
-#include "rules/base/json_lex.h"
-#include "rules/engine/keys.h"
-#include "rules/engine/shapes.h"
+#include "rules/engine/scan_impl.h"
 
-/* On the way of every byte; the other way is for what is rare. */
-#define LIKELY(condition) __builtin_expect((condition), 1)
-#define UNLIKELY(condition) __builtin_expect((condition), 0)
-
-/* The walk is one loop for the compiler, so that what it knows stays in registers; what is rare stays outside. */
-#define PART_OF_WALK static inline __attribute__((always_inline))
 #define RARE static __attribute__((noinline, cold))
-#define SELDOM static __attribute__((noinline))
 
-/* A key whose value somebody reads: known at its shape, or a stranger; or neither, which is no key. */
-struct owner {
-    struct er_shape_key *known;
-    uint32_t stranger; /* or ER_NONE */
-};
+static const struct er_scan_owner nobody = { NULL, ER_NONE };
 
-static const struct owner nobody = { NULL, ER_NONE };
-
-/* An open object or array. */
-struct level {
-    uint64_t filter; /* of the trie's node; 0: nobody reads any of its keys */
-    uint32_t node;   /* where its elements or the parents of its keys stand, or ER_NONE: nobody reads in it */
-    bool object;
-    bool read;              /* it stands at a live node itself */
-    struct er_shape *shape; /* of an object, or NULL */
-    uint16_t *below;        /* of an array: what is to be the shape of its objects, or NULL */
-    /* Only of objects. */
-    struct er_shape_key **expected; /* from where the shape's next key is known */
-    uint64_t seen;                  /* bit per known key */
-    struct er_key_frame keys;       /* the strangers */
-    /* Only set if it is read. */
-    struct owner owner; /* the key that it is the value of */
-    bool outermost;     /* an array that is no element of another one */
-    bool in_array;      /* its values stand in an array */
-    uint32_t parent;    /* the field of the object that its values stand in, or ER_NONE */
-    uint32_t first;     /* fields there were when it opened */
-};
-
-struct er_scanner {
-    struct er_keys keys;
-    struct er_shapes shapes;
-    struct level *levels; /* the first one is that of the document itself */
-    uint32_t levels_capacity;
-    /* The current text. */
-    struct er_scan *scan;
-    const struct er_trie *trie;
-    uint64_t seed;
-    const char *start, *end;
-    struct level *level; /* the innermost one */
-    struct level *limit; /* no other one may open in this one, or there is no room for it */
-    struct er_lex_fault fault;
-    /* The next value. */
-    uint16_t *below; /* what is to be its shape if it is an object, or NULL */
-    uint32_t node;   /* where it stands, or ER_NONE */
-    /* If somebody reads it. */
-    struct owner owner; /* whose value it is */
-    uint32_t parent;    /* as in struct level */
-    bool in_array;
-};
+/* The widest that this processor has. */
+static er_scan_walk *best_walk(void)
+{
+#if defined(__x86_64__)
+    if (er_scan_walk_bytes32 != NULL && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
+        return er_scan_walk_bytes32;
+    }
+#endif
+    return er_scan_walk_bytes16 != NULL ? er_scan_walk_bytes16 : er_scan_walk_bytes8;
+}
 
 struct er_scanner *er_scanner_new(void)
 {
@@ -70,8 +24,21 @@ struct er_scanner *er_scanner_new(void)
 
     if (scanner != NULL) {
         er_shapes_init(&scanner->shapes);
+        scanner->walk = best_walk();
     }
     return scanner;
+}
+
+bool er_scanner_set_width(struct er_scanner *scanner, size_t bytes)
+{
+    er_scan_walk *best = best_walk();
+    er_scan_walk *walk = bytes == 8 ? er_scan_walk_bytes8 : bytes == 16 ? er_scan_walk_bytes16 : er_scan_walk_bytes32;
+
+    if (walk == NULL || (walk == er_scan_walk_bytes32 && walk != best)) {
+        return false;
+    }
+    scanner->walk = walk;
+    return true;
 }
 
 void er_scanner_free(struct er_scanner *scanner)
@@ -103,12 +70,6 @@ static struct er_str decode(struct er_scanner *scanner, struct er_str text)
     return (struct er_str){ decoded, decoded != NULL ? er_lex_decode(text, decoded) : 0 };
 }
 
-/* White space is rare between the tokens of a machine's JSON. p may be read: see make_readable. */
-static inline const char *space(const struct er_scanner *scanner, const char *p)
-{
-    return UNLIKELY((unsigned char)*p <= ' ') ? er_lex_space(p, scanner->end) : p;
-}
-
 /* ---- scalars ---- */
 
 static bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
@@ -122,97 +83,7 @@ static bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_k
     return true;
 }
 
-SELDOM bool emit_string(struct er_scanner *scanner, struct er_str text, bool escaped)
-{
-    if (escaped) {
-        text = decode(scanner, text);
-    }
-    return text.p != NULL && emit(scanner, text, ER_FIELD_STRING);
-}
-
-/* node: as in struct er_scanner, or ER_NONE. */
-PART_OF_WALK const char *string(struct er_scanner *scanner, const char *p, uint32_t node)
-{
-    bool escaped;
-    const char *quote = er_lex_string(p + 1, scanner->end, &escaped, &scanner->fault);
-
-    if (UNLIKELY(quote == NULL)) {
-        return NULL;
-    }
-    if (UNLIKELY(node != ER_NONE) && !emit_string(scanner, (struct er_str){ p + 1, (size_t)(quote - (p + 1)) }, escaped)) {
-        return no_memory(scanner, p);
-    }
-    return quote + 1;
-}
-
-/* true, false, null, or nothing that can stand here. */
-SELDOM const char *word(struct er_scanner *scanner, const char *p, uint32_t node)
-{
-    const char *stop;
-
-    if (*p != 't' && *p != 'f' && *p != 'n') {
-        return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
-    }
-    stop = er_lex_literal(p, scanner->end, &scanner->fault);
-    if (stop != NULL && node != ER_NONE &&
-        !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, *p == 'n' ? ER_FIELD_NULL : ER_FIELD_BOOL)) {
-        return no_memory(scanner, p);
-    }
-    return stop;
-}
-
-static inline bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') <= 9;
-}
-
-static inline const char *digits(const char *p)
-{
-    while (is_digit(*p)) {
-        p++;
-    }
-    return p;
-}
-
-/* Behind a number without exponent, or NULL: then er_lex_number knows what to say. What ends it may be read. */
-static inline const char *simple_number(const char *p)
-{
-    const char *first = p + (*p == '-');
-    const char *stop = digits(first);
-    const char *fraction = stop + 1;
-
-    if (stop == first || (*first == '0' && stop != first + 1)) {
-        return NULL;
-    }
-    if (*stop == '.') {
-        stop = digits(fraction);
-        if (stop == fraction) {
-            return NULL;
-        }
-    }
-    return *stop == 'e' || *stop == 'E' ? NULL : stop;
-}
-
-SELDOM const char *number_or_word(struct er_scanner *scanner, const char *p, uint32_t node)
-{
-    const char *stop;
-
-    if (!is_digit(*p) && *p != '-') {
-        return word(scanner, p, node);
-    }
-    stop = simple_number(p);
-    if (UNLIKELY(stop == NULL)) {
-        stop = er_lex_number(p, scanner->end, &scanner->fault);
-    }
-    if (UNLIKELY(node != ER_NONE) && stop != NULL && !emit(scanner, (struct er_str){ p, (size_t)(stop - p) }, ER_FIELD_NUMBER)) {
-        return no_memory(scanner, p);
-    }
-    return stop;
-}
-
-/* ---- containers ---- */
-
-static inline void end_value(struct er_scanner *scanner, struct owner owner)
+static inline void end_value(struct er_scanner *scanner, struct er_scan_owner owner)
 {
     uint32_t n = scanner->scan->fields->n;
 
@@ -223,8 +94,68 @@ static inline void end_value(struct er_scanner *scanner, struct owner owner)
     }
 }
 
+static enum er_field_kind kind_of(char first)
+{
+    switch (first) {
+    case '"':
+        return ER_FIELD_STRING;
+    case 't':
+    case 'f':
+        return ER_FIELD_BOOL;
+    case 'n':
+        return ER_FIELD_NULL;
+    default:
+        return ER_FIELD_NUMBER;
+    }
+}
+
+bool er_scan_read_scalar(struct er_scanner *scanner, const char *p, const char *stop)
+{
+    enum er_field_kind kind = kind_of(*p);
+    struct er_str text = { p, (size_t)(stop - p) };
+
+    if (kind == ER_FIELD_STRING) {
+        text = (struct er_str){ p + 1, text.n - 2 };
+        if (memchr(text.p, '\\', text.n) != NULL) {
+            text = decode(scanner, text);
+        }
+    }
+    if (text.p == NULL || !emit(scanner, text, kind)) {
+        (void)no_memory(scanner, p);
+        return false;
+    }
+    end_value(scanner, scanner->owner);
+    return true;
+}
+
+const char *er_scan_string_rest(struct er_scanner *scanner, const char *at)
+{
+    bool escaped;
+
+    return at < scanner->end && *at == '"' ? at : er_lex_string_rest(at, scanner->end, &escaped, &scanner->fault);
+}
+
+/* true, false, null, or nothing that can stand here. */
+static const char *word(struct er_scanner *scanner, const char *p)
+{
+    if (*p != 't' && *p != 'f' && *p != 'n') {
+        return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
+    }
+    return er_lex_literal(p, scanner->end, &scanner->fault);
+}
+
+const char *er_scan_scalar(struct er_scanner *scanner, const char *p)
+{
+    if ((*p < '0' || *p > '9') && *p != '-') {
+        return word(scanner, p);
+    }
+    return er_lex_number(p, scanner->end, &scanner->fault);
+}
+
+/* ---- containers ---- */
+
 /* An array in which somebody reads, without elements also after flattening, leaves a mark. It stands where the array stands. */
-static bool mark_empty(struct er_scanner *scanner, const struct level *level)
+static bool mark_empty(struct er_scanner *scanner, const struct er_scan_level *level)
 {
     if (level->object || !level->outermost || scanner->scan->fields->n > level->first) {
         return true;
@@ -235,26 +166,24 @@ static bool mark_empty(struct er_scanner *scanner, const struct level *level)
     return emit(scanner, ER_STR(""), ER_FIELD_NONE);
 }
 
-static inline bool close_container(struct er_scanner *scanner)
+bool er_scan_close(struct er_scanner *scanner, const char *p)
 {
-    const struct level *level = scanner->level--;
+    const struct er_scan_level *level = scanner->level;
 
     if (level->object) {
         er_keys_close(&scanner->keys, &level->keys);
     }
-    if (LIKELY(!level->read)) {
-        return true;
+    if (level->read) {
+        if (level->node != ER_NONE && !mark_empty(scanner, level)) {
+            (void)no_memory(scanner, p);
+            return false;
+        }
+        end_value(scanner, level->owner);
     }
-    if (level->node != ER_NONE && !mark_empty(scanner, level)) {
-        return false;
-    }
-    end_value(scanner, level->owner);
     return true;
 }
 
-/* What follows a complete value: closes the containers that end here. Returns the start of the next element, or the end. Here the text
- * may end at any time, so every byte is asked for. */
-static const char *after(struct er_scanner *scanner, const char *p)
+const char *er_scan_after(struct er_scanner *scanner, const char *p)
 {
     const char *end = scanner->end;
 
@@ -262,35 +191,28 @@ static const char *after(struct er_scanner *scanner, const char *p)
         bool object = scanner->level->object;
 
         if (p < end && *p == ',') {
-            return space(scanner, p + 1);
+            return er_scan_space(scanner, p + 1);
         }
         if (p == end || *p != (object ? '}' : ']')) {
             return er_lex_unexpected(
                 p, end, object ? "expected a comma or a closing brace" : "expected a comma or a closing bracket", &scanner->fault);
         }
-        if (!close_container(scanner)) {
-            return no_memory(scanner, p);
+        if (!er_scan_close(scanner, p)) {
+            return NULL;
         }
+        scanner->level--;
     }
     return p == end ? p : fail(scanner, ER_E_JSON_TRAILING, p, "expected nothing after the document");
 }
 
-/* Where the keys of an object are known. */
-static inline void find_shape(struct er_scanner *scanner, struct level *level, uint16_t *below)
-{
-    level->shape = below != NULL ? er_shapes_below(&scanner->shapes, below) : NULL;
-    level->expected = level->shape != NULL ? &level->shape->first : &scanner->shapes.nothing.next;
-    level->seen = 0;
-    er_keys_open(&scanner->keys, &level->keys);
-}
-
-/* A container at a live node: what it says itself, and where its values stand, which is in the object, or where the array stands. */
-static bool begin_read(struct er_scanner *scanner, struct level *level, uint32_t node)
+/* It says what it is itself, and where its values stand, which is in the object, or where the array stands. */
+bool er_scan_begin_read(struct er_scanner *scanner, struct er_scan_level *level, uint32_t node, const char *p)
 {
     bool children = er_trie_has_children(scanner->trie, node);
 
     if (level->object && node != ER_NODE_EVENT) {
         if (!emit(scanner, ER_STR(""), ER_FIELD_OBJECT)) {
+            (void)no_memory(scanner, p);
             return false;
         }
         scanner->parent = scanner->scan->fields->n - 1;
@@ -316,8 +238,7 @@ static void set_limit(struct er_scanner *scanner)
     scanner->limit = scanner->levels + (most < room ? most : room);
 }
 
-/* Room for one more level. p: where it would open. */
-static bool grow_levels(struct er_scanner *scanner, const char *p)
+bool er_scan_grow(struct er_scanner *scanner, const char *p)
 {
     uint32_t depth = (uint32_t)(scanner->level - scanner->levels);
 
@@ -334,34 +255,6 @@ static bool grow_levels(struct er_scanner *scanner, const char *p)
     return true;
 }
 
-/* Opens the object or array at p, whose value is the next one. Returns the start of its first element, or of what follows an empty one. */
-static const char *container(struct er_scanner *scanner, const char *p, uint32_t node, uint16_t *below)
-{
-    bool object = *p == '{';
-    struct level *level;
-
-    if (UNLIKELY(scanner->level == scanner->limit) && !grow_levels(scanner, p)) {
-        return NULL;
-    }
-    level = ++scanner->level;
-    level->object = object;
-    level->read = node != ER_NONE;
-    level->filter = 0;
-    level->node = ER_NONE;
-    level->below = below;
-    if (object) {
-        find_shape(scanner, level, below);
-    }
-    if (UNLIKELY(level->read) && !begin_read(scanner, level, node)) {
-        return no_memory(scanner, p);
-    }
-    p = space(scanner, p + 1);
-    if (UNLIKELY(*p == (object ? '}' : ']'))) {
-        return close_container(scanner) ? after(scanner, p + 1) : no_memory(scanner, p);
-    }
-    return p;
-}
-
 /* ---- members and elements ---- */
 
 RARE void count_duplicate(struct er_scanner *scanner, const char *quote)
@@ -372,10 +265,10 @@ RARE void count_duplicate(struct er_scanner *scanner, const char *quote)
 }
 
 /* The value of a key that somebody reads comes next, or comes again: then the fields of its earlier value die, from *from to to. */
-static void begin_value(struct er_scanner *scanner, struct owner owner, uint32_t node, bool again)
+static void begin_value(struct er_scanner *scanner, struct er_scan_owner owner, uint32_t node, bool again)
 {
     struct er_fields *fields = scanner->scan->fields;
-    const struct level *level = scanner->level;
+    const struct er_scan_level *level = scanner->level;
     uint32_t *from = owner.known != NULL ? &owner.known->from : &scanner->keys.items[owner.stranger].from;
     uint32_t to = owner.known != NULL ? owner.known->to : scanner->keys.items[owner.stranger].to;
 
@@ -389,35 +282,38 @@ static void begin_value(struct er_scanner *scanner, struct owner owner, uint32_t
     scanner->parent = level->parent;
 }
 
-/* Behind a known key; quote: where it stands. */
-SELDOM void begin_known(struct er_scanner *scanner, struct er_shape_key *key, const char *quote, bool again)
+void er_scan_enter_read(struct er_scanner *scanner, const struct er_scan_level *level, struct er_shape_key *key)
 {
+    key->from = scanner->scan->fields->n;
+    scanner->node = key->node;
+    scanner->owner = (struct er_scan_owner){ key, ER_NONE };
+    scanner->in_array = level->in_array;
+    scanner->parent = level->parent;
+}
+
+/* Behind a known key; quote: where it stands. */
+static void enter_known(struct er_scanner *scanner, struct er_shape_key *key, const char *quote)
+{
+    struct er_scan_level *level = scanner->level;
+    bool again = (level->seen >> key->index & 1) != 0;
+
+    level->seen |= UINT64_C(1) << key->index;
+    *level->expected = key;
+    level->expected = &key->next;
+    scanner->node = key->node;
+    scanner->below = &key->below;
     if (again) {
         count_duplicate(scanner, quote);
     }
     if (key->node != ER_NONE) {
-        begin_value(scanner, (struct owner){ key, ER_NONE }, key->node, again);
-    }
-}
-
-static inline void enter_known(struct er_scanner *scanner, struct er_shape_key *key, const char *quote)
-{
-    struct level *level = scanner->level;
-    bool again = (level->seen >> key->index & 1) != 0;
-
-    level->seen |= UINT64_C(1) << key->index;
-    level->expected = &key->next;
-    scanner->node = key->node;
-    scanner->below = &key->below;
-    if (UNLIKELY(again || key->node != ER_NONE)) {
-        begin_known(scanner, key, quote, again);
+        begin_value(scanner, (struct er_scan_owner){ key, ER_NONE }, key->node, again);
     }
 }
 
 /* The node that a key of the innermost object leads to, or ER_NONE. */
 static uint32_t child(const struct er_scanner *scanner, struct er_str name, uint64_t hash)
 {
-    const struct level *level = scanner->level;
+    const struct er_scan_level *level = scanner->level;
 
     return (level->filter >> (hash & 63) & 1) != 0 ? er_trie_child(scanner->trie, level->node, name, hash) : ER_NONE;
 }
@@ -425,7 +321,7 @@ static uint32_t child(const struct er_scanner *scanner, struct er_str name, uint
 /* A key that its shape does not know. False without memory. */
 static bool enter_stranger(struct er_scanner *scanner, struct er_str name, uint64_t hash, const char *quote)
 {
-    struct level *level = scanner->level;
+    struct er_scan_level *level = scanner->level;
     uint32_t node = child(scanner, name, hash);
     bool again;
     uint32_t index;
@@ -443,7 +339,7 @@ static bool enter_stranger(struct er_scanner *scanner, struct er_str name, uint6
     scanner->node = node;
     scanner->below = NULL;
     if (node != ER_NONE) {
-        begin_value(scanner, (struct owner){ NULL, index }, node, again);
+        begin_value(scanner, (struct er_scan_owner){ NULL, index }, node, again);
     }
     return true;
 }
@@ -451,7 +347,7 @@ static bool enter_stranger(struct er_scanner *scanner, struct er_str name, uint6
 /* Makes a key known, if it stands in the text as it is and was no stranger so far in this object. NULL if it stays one. */
 static struct er_shape_key *learn(struct er_scanner *scanner, struct er_str name, uint64_t hash, bool escaped)
 {
-    struct level *level = scanner->level;
+    struct er_scan_level *level = scanner->level;
     struct er_shape_key *known;
 
     scanner->shapes.strangers++;
@@ -467,7 +363,7 @@ static struct er_shape_key *learn(struct er_scanner *scanner, struct er_str name
 
 static bool enter(struct er_scanner *scanner, struct er_str name, bool escaped, const char *quote)
 {
-    struct level *level = scanner->level;
+    struct er_scan_level *level = scanner->level;
     uint64_t hash = er_hash(name, scanner->seed);
     struct er_shape_key *known = NULL;
 
@@ -480,133 +376,59 @@ static bool enter(struct er_scanner *scanner, struct er_str name, bool escaped, 
     if (known == NULL) {
         return enter_stranger(scanner, name, hash, quote);
     }
-    *level->expected = known;
     enter_known(scanner, known, quote);
     return true;
 }
 
-/* A key that was not expected. Returns the start of the value. */
-SELDOM const char *unexpected_key(struct er_scanner *scanner, const char *quote)
+/* The key that was expected, whose text no block could decide. Returns what is behind the colon; NULL: it is another one. */
+static const char *expected_key(struct er_scanner *scanner, const char *quote)
 {
+    struct er_shape_key *key = *scanner->level->expected;
+
+    if (key->length == 0 || scanner->end - quote < key->length || memcmp(quote, key->text, key->length) != 0) {
+        return NULL;
+    }
+    enter_known(scanner, key, quote);
+    return quote + key->length;
+}
+
+const char *er_scan_key(struct er_scanner *scanner, const char *p)
+{
+    const char *quote = er_scan_space(scanner, p), *stop;
     struct er_str name;
     bool escaped;
-    const char *p;
 
     if (*quote != '"') {
         return er_lex_unexpected(quote, scanner->end, "expected a key in double quotes", &scanner->fault);
     }
-    p = er_lex_string(quote + 1, scanner->end, &escaped, &scanner->fault);
-    if (p == NULL) {
+    p = expected_key(scanner, quote);
+    if (p != NULL) {
+        return p;
+    }
+    stop = er_lex_string(quote + 1, scanner->end, &escaped, &scanner->fault);
+    if (stop == NULL) {
         return NULL;
     }
-    name = (struct er_str){ quote + 1, (size_t)(p - (quote + 1)) };
+    name = (struct er_str){ quote + 1, (size_t)(stop - (quote + 1)) };
     if (escaped) {
         name = decode(scanner, name);
     }
     if (name.p == NULL || !enter(scanner, name, escaped, quote)) {
         return no_memory(scanner, quote);
     }
-    p = space(scanner, p + 1);
+    p = er_scan_space(scanner, stop + 1);
     if (*p != ':') {
         return er_lex_unexpected(p, scanner->end, "expected a colon after the key", &scanner->fault);
     }
     return p + 1;
 }
 
-/* Behind the key at p and its colon. */
-PART_OF_WALK const char *key(struct er_scanner *scanner, const char *p)
+void er_scan_begin_elements(struct er_scanner *scanner, const struct er_scan_level *level)
 {
-    struct er_shape_key *expected = *scanner->level->expected;
-
-    if (LIKELY(*p == '"' && scanner->end - p > (ptrdiff_t)ER_SHAPE_BLOCK && er_shape_expects(expected, p + 1, scanner->end))) {
-        enter_known(scanner, expected, p);
-        return p + 1 + expected->length;
-    }
-    return unexpected_key(scanner, p);
-}
-
-static inline bool opens(char c)
-{
-    return c == '{' || c == '[';
-}
-
-/* The rest of the innermost container: until it ends, or one in it opens. elements and members differ in the key only. */
-PART_OF_WALK const char *members(struct er_scanner *scanner, const char *p)
-{
-    for (;;) {
-        p = key(scanner, p);
-        if (UNLIKELY(p == NULL)) {
-            return NULL;
-        }
-        if (LIKELY(*p == '"')) {
-            p = string(scanner, p, scanner->node);
-        } else {
-            p = space(scanner, p);
-            if (opens(*p)) {
-                return container(scanner, p, scanner->node, scanner->below);
-            }
-            p = *p == '"' ? string(scanner, p, scanner->node) : number_or_word(scanner, p, scanner->node);
-        }
-        if (UNLIKELY(p == NULL)) {
-            return NULL;
-        }
-        if (UNLIKELY(scanner->node != ER_NONE)) {
-            end_value(scanner, scanner->owner);
-        }
-        if (*p != ',') {
-            p = space(scanner, p);
-            if (*p != ',') {
-                return after(scanner, p);
-            }
-        }
-        if (UNLIKELY(*++p != '"')) {
-            p = space(scanner, p);
-        }
-    }
-}
-
-PART_OF_WALK const char *elements(struct er_scanner *scanner, const char *p)
-{
-    const struct level *level = scanner->level;
-    uint32_t node = level->node;
-
-    if (node != ER_NONE) {
-        scanner->node = node;
-        scanner->owner = nobody; /* the fields are counted when the array ends */
-        scanner->in_array = true;
-        scanner->parent = level->parent;
-    }
-    for (;;) {
-        if (opens(*p)) {
-            return container(scanner, p, node, level->below);
-        }
-        p = *p == '"' ? string(scanner, p, node) : number_or_word(scanner, p, node);
-        if (UNLIKELY(p == NULL)) {
-            return NULL;
-        }
-        if (*p != ',') {
-            p = space(scanner, p);
-            if (*p != ',') {
-                return after(scanner, p);
-            }
-        }
-        p = space(scanner, p + 1);
-    }
-}
-
-/* The whole document; p is at its first byte. below: of the event, as in struct er_scanner. */
-static const char *document(struct er_scanner *scanner, const char *p, uint32_t node, uint16_t *below)
-{
-    if (opens(*p)) {
-        p = container(scanner, p, node, below);
-    } else {
-        p = *p == '"' ? string(scanner, p, ER_NONE) : number_or_word(scanner, p, ER_NONE);
-        p = p != NULL ? after(scanner, p) : NULL;
-    }
-    while (p != NULL && scanner->level != scanner->levels) {
-        p = scanner->level->object ? members(scanner, p) : elements(scanner, p);
-    }
-    return p;
+    scanner->node = level->node;
+    scanner->owner = nobody; /* the fields are counted when the array ends */
+    scanner->in_array = true;
+    scanner->parent = level->parent;
 }
 
 /* ---- the text ---- */
@@ -625,6 +447,7 @@ static bool make_readable(struct er_scanner *scanner, struct er_str text)
     }
     scanner->start = text.p;
     scanner->end = text.p + text.n;
+    scanner->safe = text.n > ER_SHAPE_BLOCK ? scanner->end - ER_SHAPE_BLOCK : scanner->start;
     return text.p != NULL;
 }
 
@@ -648,23 +471,38 @@ static bool begin(struct er_scanner *scanner, struct er_scan *scan)
     return make_readable(scanner, scan->text.n > 0 ? scan->text : ER_STR(""));
 }
 
+/* A document that is neither object nor array: it is checked, and is no event. */
+static const char *lone_value(struct er_scanner *scanner, const char *p)
+{
+    bool escaped;
+
+    if (*p == '"') {
+        p = er_lex_string(p + 1, scanner->end, &escaped, &scanner->fault);
+        p = p != NULL ? p + 1 : NULL;
+    } else {
+        p = er_scan_scalar(scanner, p);
+    }
+    return p != NULL ? er_scan_after(scanner, p) : NULL;
+}
+
 enum er_code er_scanner_run(struct er_scanner *scanner, struct er_scan *scan, struct er_err *err)
 {
     const char *first, *p;
-    bool object;
 
     if (!begin(scanner, scan)) {
         return er_err_set(err, ER_E_NOMEM, "out of memory for an event");
     }
-    first = er_lex_begin(scanner->start, scanner->end, &scanner->fault);
-    if (first == NULL) {
-        return er_lex_error(err, &scanner->fault, scanner->start);
+    p = first = er_lex_begin(scanner->start, scanner->end, &scanner->fault);
+    if (first != NULL && *first == '{') {
+        p = scanner->walk(scanner, first, scan->root, er_shapes_begin(&scanner->shapes, scan->trie, scan->root));
+    } else if (first != NULL && *first == '[') {
+        p = scanner->walk(scanner, first, ER_NONE, NULL);
+    } else if (first != NULL) {
+        p = lone_value(scanner, first);
     }
-    object = *first == '{';
-    p = document(scanner, first, object ? scan->root : ER_NONE,
-                 object ? er_shapes_begin(&scanner->shapes, scan->trie, scan->root) : NULL);
     if (p == NULL) {
         return er_lex_error(err, &scanner->fault, scanner->start);
     }
-    return object ? ER_OK : er_err_at(err, ER_E_EVENT_NOT_OBJECT, (size_t)(first - scanner->start), "an event is one JSON object");
+    return *first == '{' ? ER_OK
+                         : er_err_at(err, ER_E_EVENT_NOT_OBJECT, (size_t)(first - scanner->start), "an event is one JSON object");
 }

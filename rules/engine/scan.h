@@ -17,6 +17,9 @@ struct er_scanner; /* working memory of one thread */
 struct er_scanner *er_scanner_new(void); /* returns owned, or NULL without memory */
 void er_scanner_free(struct er_scanner *scanner);
 
+/* Looks at so many bytes at once: 8, 16 or 32; a new scanner has the most that the processor can. False if it cannot. For tests. */
+bool er_scanner_set_width(struct er_scanner *scanner, size_t bytes);
+
 struct er_scan {
     const struct er_trie *trie;
     struct er_fields *fields;

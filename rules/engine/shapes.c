@@ -10,7 +10,7 @@
 
 void er_shapes_init(struct er_shapes *shapes)
 {
-    *shapes = (struct er_shapes){ .n = 1, .nothing = { .words = { 1 }, .next = &shapes->nothing } };
+    *shapes = (struct er_shapes){ .n = 1, .nothing = { .need = UINT64_MAX, .node = ER_NONE, .next = &shapes->nothing } };
 }
 
 void er_shapes_fini(struct er_shapes *shapes)
@@ -82,7 +82,7 @@ struct er_shape *er_shapes_new(struct er_shapes *shapes, uint16_t *below)
 
 static bool is_key(const struct er_shape_key *key, struct er_str name)
 {
-    return key->length == name.n + 2 && memcmp(key->words, name.p, name.n) == 0;
+    return key->length == name.n + 3 && memcmp(key->text + 1, name.p, name.n) == 0;
 }
 
 struct er_shape_key *er_shape_find(struct er_shape *shape, struct er_str name, uint64_t hash)
@@ -97,21 +97,20 @@ struct er_shape_key *er_shape_find(struct er_shape *shape, struct er_str name, u
 
 struct er_shape_key *er_shape_learn(struct er_shape *shape, struct er_str name, uint64_t hash, struct er_shape_key *nothing)
 {
-    static const char end[2] = { '"', ':' };
-    char text[ER_SHAPE_LONGEST] = { 0 }, mask[ER_SHAPE_BLOCK] = { 0 };
-    size_t length = name.n + sizeof end;
     struct er_shape_key *key = &shape->keys[shape->n];
-    size_t at = hash & SLOT_MASK;
+    size_t at = hash & SLOT_MASK, length = name.n + 3;
 
-    if (shape->n == ER_SHAPE_KEYS || length > sizeof text) {
+    if (shape->n == ER_SHAPE_KEYS || length > ER_SHAPE_BLOCK) {
         return NULL;
     }
-    memcpy(text, name.p, name.n);
-    memcpy(text + name.n, end, sizeof end);
-    memset(mask, 0xFF, length < sizeof mask ? length : sizeof mask);
-    *key = (struct er_shape_key){ .next = nothing, .node = ER_NONE, .length = (uint8_t)length, .index = (uint8_t)shape->n };
-    memcpy(key->words, text, sizeof text);
-    memcpy(key->masks, mask, sizeof mask);
+    *key = (struct er_shape_key){ .next = nothing,
+                                  .need = UINT32_MAX >> (ER_SHAPE_BLOCK - length),
+                                  .node = ER_NONE,
+                                  .length = (uint8_t)length,
+                                  .index = (uint8_t)shape->n };
+    key->text[0] = '"';
+    memcpy(key->text + 1, name.p, name.n);
+    memcpy(key->text + 1 + name.n, "\":", 2);
     while (shape->slots[at] != 0) {
         at = (at + 1) & SLOT_MASK;
     }

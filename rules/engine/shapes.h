@@ -6,7 +6,7 @@
  *     the event: type -> user -> total        {"type": "a", "user": {"id": 7, "vip": true}, "total": 3}
  *                          \-> id -> vip
  *
- * A walk expects the next key and compares the text with it, quote and colon included: no end of the string to find, no hash, no trie.
+ * A walk expects the next key and compares the text with it, quotes and colon included: no end of the string to find, no hash, no trie.
  * What is not expected is looked for by its hash, and learnt while there is room; other keys are strangers, whom the scanner treats
  * without a shape. One bit per known key says which ones an object has had, so a duplicate among them is seen at once; a known key and a
  * stranger are never the same.
@@ -20,16 +20,15 @@
 
 #define ER_SHAPE_KEYS 64u
 #define ER_SHAPES 64u
-#define ER_SHAPE_BLOCK 16u /* bytes that er_shape_expects reads */
-#define ER_SHAPE_LONGEST 24u
+#define ER_SHAPE_BLOCK 32u /* bytes of a key's text that are looked at */
 
 struct er_shape_key {
-    uint64_t words[3];         /* the key, its closing quote and the colon; then zeros */
-    uint64_t masks[2];         /* of the first two words: the bytes that are not those zeros */
-    struct er_shape_key *next; /* the key that came after it in the last object; one that nothing is equal to if none did */
+    char text[ER_SHAPE_BLOCK]; /* the key with its quotes, and the colon; then zeros */
+    struct er_shape_key *next; /* the key that came after it in the last object; one that no text is equal to if none did */
+    uint64_t need;             /* bit per byte of the text */
     uint32_t node;             /* where its value stands, or ER_NONE */
     uint16_t below;            /* number of the shape of objects under it, 0: none yet */
-    uint8_t length;            /* with quote and colon */
+    uint8_t length;            /* with quotes and colon */
     uint8_t index;             /* in its shape */
     uint32_t from, to;         /* the user's: only one object of a shape is open at a time */
 };
@@ -74,27 +73,6 @@ struct er_shape_key *er_shape_learn(struct er_shape *shape, struct er_str name, 
 static inline struct er_shape *er_shapes_below(struct er_shapes *shapes, uint16_t *below)
 {
     return __builtin_expect(*below != 0, 1) ? shapes->items[*below] : er_shapes_new(shapes, below);
-}
-
-static inline uint64_t er_shape_load(const char *p)
-{
-    uint64_t word;
-
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
-/* Is it the key at p, which is behind an opening quote? ER_SHAPE_BLOCK bytes are there; end: of the text. */
-static inline bool er_shape_expects(const struct er_shape_key *key, const char *p, const char *end)
-{
-    uint64_t first = (er_shape_load(p) & key->masks[0]) ^ key->words[0];
-    uint64_t second = (er_shape_load(p + 8) & key->masks[1]) ^ key->words[1];
-
-    if ((first | second) != 0) {
-        return false;
-    }
-    return __builtin_expect(key->length <= ER_SHAPE_BLOCK, 1) ||
-           (end - p >= key->length && memcmp(p + ER_SHAPE_BLOCK, &key->words[2], key->length - ER_SHAPE_BLOCK) == 0);
 }
 
 #endif

@@ -20,8 +20,6 @@ void er_verifier_fini(struct er_verifier *verifier)
 
 bool er_verifier_begin(struct er_verifier *verifier, struct er_answers *answers)
 {
-    uint32_t nodes = answers->fields->heads_capacity;
-
     verifier->answers = answers;
     if (!answers->fields->structured) {
         return true;
@@ -30,7 +28,7 @@ bool er_verifier_begin(struct er_verifier *verifier, struct er_answers *answers)
         memset(verifier->cursors, 0, verifier->capacity * sizeof *verifier->cursors);
         verifier->stamp = 1;
     }
-    return nodes == 0 || er_grow(&verifier->cursors, &verifier->capacity, sizeof *verifier->cursors, nodes - 1);
+    return er_grow(&verifier->cursors, &verifier->capacity, sizeof *verifier->cursors, (1u << answers->fields->heads_bits) - 1);
 }
 
 /* ---- Kleene's logic, with the reason of the first undecided part ---- */
@@ -98,18 +96,19 @@ static uint32_t find_inside(const struct er_fields *fields, uint32_t node, uint3
 static uint32_t find_values(struct er_verifier *verifier, uint32_t node, uint32_t object)
 {
     const struct er_fields *fields = verifier->answers->fields;
-    struct er_cursor *cursor = &verifier->cursors[node];
+    const struct er_field_head *head = er_fields_head(fields, node);
+    struct er_cursor *cursor = &verifier->cursors[head - fields->heads];
     uint32_t at;
 
-    if (object == NO_FIELDS || !er_fields_known(fields, node)) {
+    if (object == NO_FIELDS || head->stamp != fields->stamp) {
         return ER_NONE;
     }
     if (cursor->stamp != verifier->stamp) {
-        *cursor = (struct er_cursor){ verifier->stamp, THE_EVENT, er_fields_first(fields, node) };
+        *cursor = (struct er_cursor){ verifier->stamp, THE_EVENT, head->first };
     }
     at = cursor->at;
     if (is_before(object, cursor->parent)) {
-        at = er_fields_first(fields, node);
+        at = head->first;
         if (at != ER_NONE && is_before(fields->items[at].parent, object)) {
             at = find_inside(fields, node, object);
             if (at == ER_NONE) {

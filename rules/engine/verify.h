@@ -10,7 +10,7 @@
 
 #include "rules/engine/answers.h"
 
-/* Where the values of a path that stand in one object begin. */
+/* Where the values of a path that stand in one object begin; of the path with that head of the fields. */
 struct er_cursor {
     uint32_t stamp;  /* of the event */
     uint32_t parent; /* the object asked for last */
@@ -19,7 +19,7 @@ struct er_cursor {
 
 /* Initialise with {0}. */
 struct er_verifier {
-    struct er_cursor *cursors; /* per node */
+    struct er_cursor *cursors; /* per slot of the fields' heads */
     uint32_t capacity;
     uint32_t stamp;
     struct er_answers *answers;

@@ -105,18 +105,16 @@ static inline struct er_record record_of(const char *value)
     };
 }
 
-/* "s1=a,b s2=c" for the matches, then " ?s3=d" for the undecided; "E101@7" for an event error. Valid until the next call. */
-static inline const char *match_record(struct er_matcher *matcher, const struct er_record *record)
+/* Pinned. "s1=a,b s2=c" for the matches, then " ?s3=d" for the undecided; "E101@7" for an event error. Valid until the next call. */
+static inline const char *match_pinned(struct er_matcher *matcher, const struct er_record *record)
 {
     static char text[4096];
     size_t n = 0;
     struct er_match match;
     struct er_err err;
 
-    er_matcher_pin(matcher);
     if (er_matcher_match(matcher, record, &match, &err) != ER_OK) {
         snprintf(text, sizeof text, "%s@%zd", er_code_name(err.code), (ssize_t)err.offset);
-        er_matcher_unpin(matcher);
         return text;
     }
     text[0] = '\0';
@@ -132,6 +130,15 @@ static inline const char *match_record(struct er_matcher *matcher, const struct 
         n += (size_t)snprintf(text + n, sizeof text - n, " ?%.*s=%.*s", ER_STR_ARG(match.undecided[i].subscriber->id),
                               ER_STR_ARG(match.undecided[i].subscription));
     }
+    return text;
+}
+
+static inline const char *match_record(struct er_matcher *matcher, const struct er_record *record)
+{
+    const char *text;
+
+    er_matcher_pin(matcher);
+    text = match_pinned(matcher, record);
     er_matcher_unpin(matcher);
     return text;
 }

@@ -46,9 +46,13 @@ static inline void assert_lists(const struct er_fields *fields)
     for (uint32_t i = 0; i < fields->n; i++) {
         live += fields->items[i].dead ? 0 : 1;
     }
-    for (uint32_t node = 0; node < fields->heads_capacity; node++) {
+    for (uint32_t slot = 0; slot < 1u << fields->heads_bits; slot++) {
+        uint32_t node = fields->heads[slot].node;
         uint32_t last = ER_NONE;
 
+        if (fields->heads[slot].stamp != fields->stamp) {
+            continue;
+        }
         for (uint32_t i = er_fields_first(fields, node); i != ER_NONE; last = i, i = fields->items[i].next) {
             assert_int_equal(fields->items[i].node, node);
             assert_false(fields->items[i].dead);

@@ -19,9 +19,28 @@ struct bench {
     struct er_err err;
 };
 
+/* Bytes that the scanner looks at at once; tests are run for each width. */
+static size_t width;
+
+static int set_width(void **state)
+{
+    const size_t *bytes = *state;
+    struct er_scanner *scanner = er_scanner_new();
+    bool can = er_scanner_set_width(scanner, *bytes);
+
+    er_scanner_free(scanner);
+    width = *bytes;
+    if (!can) {
+        print_message("this processor has no blocks of %zu bytes: tested with 8\n", width);
+        width = 8;
+    }
+    return 0;
+}
+
 static void open_bench(struct bench *bench, const char *const *paths)
 {
     *bench = (struct bench){ .arena = er_arena_new(0), .scanner = er_scanner_new() };
+    assert_true(er_scanner_set_width(bench->scanner, width));
     assert_true(er_catalog_init(&bench->catalog));
     bench->trie.catalog = &bench->catalog;
     for (; paths[bench->n] != NULL; bench->n++) {
@@ -59,9 +78,9 @@ static enum er_code run(struct bench *bench, struct er_str text, size_t max_dept
                                     .text = text,
                                     .max_depth = max_depth,
                                     .root = ER_NODE_EVENT };
-    assert_true(er_fields_begin(&bench->fields, bench->trie.capacity));
+    assert_true(er_fields_begin(&bench->fields, bench->catalog.seed));
     code = er_scanner_run(bench->scanner, &bench->scan, &bench->err);
-    er_fields_link(&bench->fields, 0);
+    assert_true(er_fields_link(&bench->fields, 0));
     return code;
 }
 
@@ -644,18 +663,25 @@ static void trie_follows_its_readers(void **state)
     close_bench(&bench);
 }
 
+#define FOR_WIDTH(test, bytes)                                                                                                     \
+    {                                                                                                                              \
+#test ", " #bytes " bytes", test, set_width, NULL, &widths[bytes / 16]                                                     \
+    }
+#define FOR_WIDTHS(test) FOR_WIDTH(test, 8), FOR_WIDTH(test, 16), FOR_WIDTH(test, 32)
+
 int main(void)
 {
+    static size_t widths[] = { 8, 16, 32 };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(emits_what_is_read),
-        cmocka_unit_test(says_where_values_stand),
-        cmocka_unit_test(counts_duplicates_everywhere),
-        cmocka_unit_test(counts_duplicates_among_many_keys),
-        cmocka_unit_test(refuses_what_the_reader_refuses),
-        cmocka_unit_test(agrees_with_the_reader_on_damaged_documents),
-        cmocka_unit_test(finds_what_a_walk_over_the_tree_finds),
-        cmocka_unit_test(limits_depth),
-        cmocka_unit_test(trie_follows_its_readers),
+        FOR_WIDTHS(emits_what_is_read),
+        FOR_WIDTHS(says_where_values_stand),
+        FOR_WIDTHS(counts_duplicates_everywhere),
+        FOR_WIDTHS(counts_duplicates_among_many_keys),
+        FOR_WIDTHS(refuses_what_the_reader_refuses),
+        FOR_WIDTHS(agrees_with_the_reader_on_damaged_documents),
+        FOR_WIDTHS(finds_what_a_walk_over_the_tree_finds),
+        FOR_WIDTHS(limits_depth),
+        FOR_WIDTHS(trie_follows_its_readers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
