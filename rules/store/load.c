@@ -49,7 +49,8 @@ static enum er_code refuse(struct er_str id, const char *why, struct er_err *err
 
 static enum er_code read_rule(struct load *load, struct er_str id, struct er_str text, struct er_rule **out, struct er_err *err)
 {
-    struct er_rule_source source = { .pointer = ER_STR("") }; /* document_bytes 0: the size as sent was checked when it came */
+    /* document_bytes 0: the size as sent was checked when it came */
+    struct er_rule_source source = { .pointer = ER_STR(""), .for_matching = true };
     struct er_problems problems;
     struct er_json *document;
     struct er_err why;
