@@ -233,6 +233,8 @@ bench-match: all $(BUILD)/bench/rules_change_bench $(BUILD)/bench/rules_load_ben
 	$(PYTHON) tests/bench/match.py --programs $(BUILD) --out build/bench $(BENCH_ARGS)
 bench-worker: $(BUILD)/bench/router_worker_bench ## what a worker costs besides the engine and Kafka
 	$<
+bench-churn: $(BUILD)/bench/rules_churn_bench ## 10 million rules come and go: does the process grow? (BENCH_ARGS=1000000 for fewer)
+	$< $(BENCH_ARGS)
 bench-gate: all ## instructions of three fixed cells against tests/bench/gate.tsv
 	@$(PYTHON) tests/bench/gate.py --programs $(BUILD) $(BENCH_ARGS)
 bench-pipeline: all $(BUILD)/bench/copy ## against a bare copy loop, on a real Kafka node; build/bench/pipeline.md
@@ -292,7 +294,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS=  LIBRDKAFKA='
 
-.PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-gate bench-pipeline \
+.PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
         format format-check tidy cppcheck layers lint docs-check install dist clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

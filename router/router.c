@@ -18,11 +18,14 @@ enum {
 
 /* ---- start ---- */
 
-static enum er_code apply_store(void *ctx, const struct er_ruleset_change *change, struct er_err *err)
+static enum er_code apply_store(void *ctx, const struct er_ruleset_change *part, bool last, struct er_err *err)
 {
     struct er_router *router = ctx;
-    enum er_code code = er_ruleset_prepare(router->ruleset, change, err);
+    enum er_code code;
 
+    if (!last)
+        return er_ruleset_gather(router->ruleset, part, err);
+    code = er_ruleset_prepare(router->ruleset, part, err);
     if (code == ER_OK) {
         er_ruleset_publish(router->ruleset);
         (void)er_ruleset_tidy(router->ruleset);

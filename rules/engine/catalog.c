@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include "rules/base/arena.h"
 
 /* ---- nodes ---- */
 
@@ -399,7 +400,8 @@ bool er_catalog_init(struct er_catalog *catalog)
     er_stable_init(&catalog->subs, sizeof(struct er_sub));
     er_stable_init(&catalog->slots, sizeof(struct er_slot));
     er_stable_init(&catalog->covers, ER_COVER_BYTES);
-    return nodes_init(catalog);
+    catalog->scratch = er_arena_new(0);
+    return catalog->scratch != NULL && nodes_init(catalog);
 }
 
 static void free_named_subs(struct er_catalog *catalog)
@@ -429,6 +431,7 @@ void er_catalog_fini(struct er_catalog *catalog)
 
     free_named_subs(catalog);
     free_slots(catalog);
+    er_arena_free(catalog->scratch);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         er_table_fini(tables[i]);
     }

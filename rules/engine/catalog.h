@@ -73,7 +73,8 @@ struct er_catalog {
     struct er_stable slots;  /* struct er_slot */
     struct er_stable covers; /* of ER_COVER_BYTES, see term.c */
     struct er_table node_table, test_table, term_table, sub_table, slot_table;
-    size_t text_bytes; /* keys, operands, terms */
+    size_t text_bytes;        /* keys, operands, terms */
+    struct er_arena *scratch; /* of one draft */
     /* Called with the ids of terms (test NULL) and of regex tests that go; may be NULL. */
     void (*freed)(void *context, uint32_t id, const struct er_test *test);
     void *freed_context;

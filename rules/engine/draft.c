@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include "rules/base/arena.h"
 #include "rules/engine/catalog.h"
-#include "rules/engine/grow.h"
 #include "rules/engine/term.h"
 
 /* Words of one condition. p = NULL: no memory. */
@@ -79,12 +78,33 @@ static void list_sort(struct word_list *list)
 
 /* ---- tests ---- */
 
+/* Room for one more. */
+static bool hold_more(struct er_draft *draft)
+{
+    uint32_t capacity = draft->held_capacity * 2 + 16;
+    uint32_t *held;
+
+    if (draft->n_held < draft->held_capacity) {
+        return true;
+    }
+    held = er_arena_alloc(draft->arena, capacity * sizeof *held);
+    if (held == NULL) {
+        return false;
+    }
+    if (draft->n_held > 0) {
+        memcpy(held, draft->held, draft->n_held * sizeof *held);
+    }
+    draft->held = held;
+    draft->held_capacity = capacity;
+    return true;
+}
+
 /* The test with that question, held until the draft is done, or ER_NONE. */
 static uint32_t hold(struct er_draft *draft, const struct er_question *question)
 {
     uint32_t id;
 
-    if (!er_grow(&draft->held, &draft->held_capacity, sizeof *draft->held, draft->n_held)) {
+    if (!hold_more(draft)) {
         return ER_NONE;
     }
     id = er_catalog_test_intern(draft->catalog, question);
@@ -270,7 +290,7 @@ static struct words negate(struct er_draft *draft, struct words child)
 
 static uint32_t operand_test(struct er_draft *draft, uint32_t node, enum er_operator op, const struct er_operand *operand)
 {
-    char *scratch = malloc(er_question_room(op, operand));
+    char *scratch = er_arena_alloc(draft->arena, er_question_room(op, operand));
     uint32_t id = ER_NONE;
 
     if (scratch != NULL) {
@@ -278,7 +298,6 @@ static uint32_t operand_test(struct er_draft *draft, uint32_t node, enum er_oper
 
         id = hold(draft, &question);
     }
-    free(scratch);
     return id;
 }
 
@@ -347,13 +366,12 @@ static struct words pattern_leaf(struct er_draft *draft, const struct er_pattern
     for (size_t i = 0; i < pattern->n_entries; i++) {
         room += pattern->entries[i].n + 1;
     }
-    ids = malloc(room * sizeof *ids);
+    ids = er_arena_alloc(draft->arena, room * sizeof *ids);
     for (size_t i = 0; ids != NULL && node != ER_NONE && i < pattern->n_entries; i++) {
         n += entry_tests(draft, node, &pattern->entries[i], ids + n);
     }
     struct words leaf = n > 0 ? leaf_of(draft, ids, n) : none;
 
-    free(ids);
     er_catalog_node_unref(draft->catalog, node); /* the tests have their own references now */
     return leaf;
 }
@@ -405,12 +423,12 @@ static struct words pattern_words(struct er_draft *draft, const struct er_patter
 /* Any of the entries. `*` makes the others idle. */
 static struct words types_leaf(struct er_draft *draft, const struct er_rule *rule)
 {
-    uint32_t *ids = malloc(rule->n_types * sizeof *ids);
+    uint32_t *ids = er_arena_alloc(draft->arena, rule->n_types * sizeof *ids);
     struct words leaf = none;
     uint32_t n = 0;
 
     for (size_t i = 0; ids != NULL && i < rule->n_types; i++) {
-        char *scratch = malloc(rule->types[i].n + 1);
+        char *scratch = er_arena_alloc(draft->arena, rule->types[i].n + 1);
         struct er_question question = { .op = ER_OP_ANY };
 
         ids[n++] = ER_NONE;
@@ -418,7 +436,6 @@ static struct words types_leaf(struct er_draft *draft, const struct er_rule *rul
             question = er_question_of_type(ER_NODE_TYPE, rule->types[i], scratch);
             ids[n - 1] = hold(draft, &question);
         }
-        free(scratch);
         if (ids[n - 1] == ER_NONE) {
             break;
         }
@@ -431,14 +448,13 @@ static struct words types_leaf(struct er_draft *draft, const struct er_rule *rul
     if (ids != NULL) {
         leaf = leaf_of(draft, ids, n);
     }
-    free(ids);
     return leaf;
 }
 
 static struct words regex_leaf(struct er_draft *draft, const struct er_rule_regex *entry)
 {
     uint32_t node = er_catalog_path(draft->catalog, &entry->path);
-    char *scratch = malloc(er_regex_text(entry->regex).n + 1);
+    char *scratch = er_arena_alloc(draft->arena, er_regex_text(entry->regex).n + 1);
     uint32_t id = ER_NONE;
 
     if (node != ER_NONE && scratch != NULL) {
@@ -446,7 +462,6 @@ static struct words regex_leaf(struct er_draft *draft, const struct er_rule_rege
 
         id = hold(draft, &question);
     }
-    free(scratch);
     er_catalog_node_unref(draft->catalog, node);
     return leaf_of(draft, &id, 1);
 }
@@ -519,7 +534,7 @@ static bool write_out(struct er_draft *draft, const struct word_list *list, stru
     for (uint32_t i = 0; i < list->n; i++) {
         n += list->items[i].n - 1;
     }
-    draft->words = malloc((n + 1 + tree.n) * sizeof *draft->words);
+    draft->words = er_arena_alloc(draft->arena, (n + 1 + tree.n) * sizeof *draft->words);
     if (draft->words == NULL) {
         return false;
     }
@@ -563,10 +578,7 @@ bool er_draft_init(struct er_draft *draft, struct er_catalog *catalog, const str
     struct word_list all = { 0 }, list = { 0 }, left = { 0 };
     struct words tree = none;
 
-    *draft = (struct er_draft){ .catalog = catalog, .arena = er_arena_new(0) };
-    if (draft->arena == NULL) {
-        return false;
-    }
+    *draft = (struct er_draft){ .catalog = catalog, .arena = catalog->scratch };
     conditions(draft, rule, &all);
     if (all.no_memory) {
         return false;
@@ -589,7 +601,5 @@ void er_draft_fini(struct er_draft *draft)
     for (uint32_t i = 0; i < draft->n_held; i++) {
         er_catalog_test_unref(draft->catalog, draft->held[i]);
     }
-    free(draft->held);
-    free(draft->words);
-    er_arena_free(draft->arena);
+    er_arena_reset(draft->arena);
 }

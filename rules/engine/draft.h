@@ -11,7 +11,7 @@ struct er_arena;
 
 struct er_draft {
     struct er_catalog *catalog;
-    struct er_arena *arena;
+    struct er_arena *arena; /* the catalog's, as is all that follows */
     uint32_t *words;
     uint32_t n;
     bool tree, always; /* as in struct er_term */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "rules/engine/grow.h"
 #include "rules/engine/repivot.h"
 #include "rules/engine/ruleset_sides.h"
 
@@ -13,6 +14,7 @@ struct change {
     uint32_t *adds;     /* new subscriptions */
     uint32_t *replaced; /* per add: whose name it took, or ER_NONE */
     size_t n_adds;
+    uint32_t adds_room, replaced_room, dooms_room, puts_room, vacated_room;
     size_t applied;  /* adds that the hidden side has */
     uint32_t *dooms; /* subscriptions that leave */
     size_t n_dooms;
@@ -25,6 +27,7 @@ struct change {
     uint32_t *vacated; /* slots whose subscriber leaves */
     size_t n_vacated;
     bool counted;          /* in the slots */
+    bool whole;            /* nothing more is gathered */
     struct er_move *moves; /* terms that are posted elsewhere; then there is nothing else */
     size_t n_moves;
 };
@@ -44,7 +47,7 @@ struct er_ruleset {
     struct er_side sides[2];
     struct er_side *hidden;
     struct er_publication publication;
-    struct change *prepared; /* on the hidden side only */
+    struct change *prepared; /* gathered, and once prepared on the hidden side only */
     struct change *backlog;  /* published, but not yet on the side that is hidden now */
     struct er_repivot repivot;
     uint64_t reposted;    /* terms */
@@ -275,25 +278,18 @@ static bool catch_up(struct er_ruleset *ruleset)
 
 /* ---- preparing ---- */
 
-static struct change *change_new(const struct er_ruleset_change *from)
+/* Room for one more part. */
+static bool change_grow(struct change *change, const struct er_ruleset_change *part)
 {
-    struct change *change = calloc(1, sizeof *change);
+    size_t adds = change->n_adds + part->n_put, dooms = change->n_dooms + 2 * part->n_put + part->n_remove;
+    size_t puts = change->n_puts + part->n_put_subscribers, vacated = part->n_remove_subscribers;
 
-    if (change == NULL) {
-        return NULL;
-    }
-    change->revision = from->revision;
-    change->adds = calloc(from->n_put + 1, sizeof *change->adds);
-    change->replaced = calloc(from->n_put + 1, sizeof *change->replaced);
-    change->dooms = calloc(2 * from->n_put + from->n_remove + 1, sizeof *change->dooms);
-    change->puts = calloc(from->n_put_subscribers + 1, sizeof *change->puts);
-    change->vacated = calloc(from->n_remove_subscribers + 1, sizeof *change->vacated);
-    if (change->adds == NULL || change->replaced == NULL || change->dooms == NULL || change->puts == NULL ||
-        change->vacated == NULL) {
-        change_free(change);
-        return NULL;
-    }
-    return change;
+    return (part->n_put == 0 || (er_grow(&change->adds, &change->adds_room, sizeof *change->adds, (uint32_t)adds) &&
+                                 er_grow(&change->replaced, &change->replaced_room, sizeof *change->replaced, (uint32_t)adds))) &&
+           (part->n_put + part->n_remove == 0 ||
+            er_grow(&change->dooms, &change->dooms_room, sizeof *change->dooms, (uint32_t)dooms)) &&
+           (part->n_put_subscribers == 0 || er_grow(&change->puts, &change->puts_room, sizeof *change->puts, (uint32_t)puts)) &&
+           (vacated == 0 || er_grow(&change->vacated, &change->vacated_room, sizeof *change->vacated, (uint32_t)vacated));
 }
 
 static void count_sub(struct er_ruleset *ruleset, const struct er_sub *sub, size_t by)
@@ -440,17 +436,49 @@ static enum er_code check(struct er_ruleset *ruleset, const struct er_ruleset_ch
     return vacate(ruleset, from, err);
 }
 
-enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *from, struct er_err *err)
+static enum er_code begin(struct er_ruleset *ruleset, struct er_err *err)
 {
-    enum er_code code;
-
-    assert(ruleset->prepared == NULL);
-    if (!catch_up(ruleset) || (ruleset->prepared = change_new(from)) == NULL) {
+    if (ruleset->prepared != NULL) {
+        return ER_OK;
+    }
+    if (!catch_up(ruleset) || (ruleset->prepared = calloc(1, sizeof *ruleset->prepared)) == NULL) {
         return no_memory(err);
     }
     ruleset->next = ruleset->counts;
-    code = build(ruleset, from, err);
-    if (code == ER_OK && !apply_adds(ruleset->hidden, ruleset->prepared)) {
+    return ER_OK;
+}
+
+static enum er_code gather(struct er_ruleset *ruleset, const struct er_ruleset_change *part, struct er_err *err)
+{
+    enum er_code code = begin(ruleset, err);
+
+    if (code != ER_OK) {
+        return code;
+    }
+    assert(!ruleset->prepared->whole);
+    code = change_grow(ruleset->prepared, part) ? build(ruleset, part, err) : no_memory(err);
+    if (code != ER_OK) {
+        er_ruleset_abandon(ruleset);
+    }
+    return code;
+}
+
+enum er_code er_ruleset_gather(struct er_ruleset *ruleset, const struct er_ruleset_change *part, struct er_err *err)
+{
+    assert(part->n_remove_subscribers == 0);
+    return gather(ruleset, part, err);
+}
+
+enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *from, struct er_err *err)
+{
+    enum er_code code = gather(ruleset, from, err);
+
+    if (code != ER_OK) {
+        return code;
+    }
+    ruleset->prepared->revision = from->revision;
+    ruleset->prepared->whole = true;
+    if (!apply_adds(ruleset->hidden, ruleset->prepared)) {
         code = no_memory(err);
     }
     if (code == ER_OK) {
@@ -527,7 +555,7 @@ void er_ruleset_publish(struct er_ruleset *ruleset)
 {
     struct change *change = ruleset->prepared;
 
-    assert(change != NULL);
+    assert(change != NULL && change->whole);
     ruleset->prepared = NULL;
     ruleset->counts = ruleset->next;
     forget_names(&ruleset->catalog, change);
@@ -542,11 +570,12 @@ void er_ruleset_publish(struct er_ruleset *ruleset)
 /* One more piece. It is no change of the rules: the revision stays. */
 static void repivot(struct er_ruleset *ruleset)
 {
-    struct change *change = change_new(&(struct er_ruleset_change){ .revision = published(ruleset)->revision });
+    struct change *change = calloc(1, sizeof *change);
 
     if (change == NULL) {
         return;
     }
+    change->revision = published(ruleset)->revision;
     change->moves = calloc(MOVES_AT_ONCE, sizeof *change->moves);
     if (change->moves != NULL) {
         change->n_moves = er_repivot_look(&ruleset->repivot, ruleset->hidden, change->moves, MOVES_AT_ONCE);

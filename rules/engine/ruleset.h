@@ -64,6 +64,10 @@ struct er_ruleset_change {
  * to add). */
 enum er_code er_ruleset_prepare(struct er_ruleset *ruleset, const struct er_ruleset_change *change,
                                 struct er_err *err) ER_MUST_CHECK;
+/* Before a prepare, as often as wanted: parts of the same change, which take effect one after the other, the one given to prepare last. So a
+ * large change need not be in memory at once. A part removes no subscribers, and its revision does not count. An error abandons all. */
+enum er_code er_ruleset_gather(struct er_ruleset *ruleset, const struct er_ruleset_change *part, struct er_err *err) ER_MUST_CHECK;
+
 void er_ruleset_publish(struct er_ruleset *ruleset);
 void er_ruleset_abandon(struct er_ruleset *ruleset);
 

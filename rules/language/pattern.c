@@ -463,8 +463,7 @@ static struct er_str write_text(struct er_pattern_reader *reader)
 enum er_code er_pattern_read(const struct er_pattern_source *source, struct er_pattern_result *out)
 {
     struct er_pattern_reader reader = { .source = source, .result = out };
-    struct er_place place = er_place_of(source->pointer);
-    struct scope scope = { AT_EVENT, 1, 0, &place };
+    struct scope scope = { AT_EVENT, 1, 0, source->place };
     struct er_problem **first_problem = source->problems->end;
     size_t before = source->problems->total;
     struct er_pattern *root;
@@ -474,11 +473,11 @@ enum er_code er_pattern_read(const struct er_pattern_source *source, struct er_p
     if (root == NULL) {
         return ER_E_NOMEM;
     }
-    if (er_pattern_expect(&reader, source->value, ER_JSON_OBJECT, &place, "an object", NULL)) {
-        check_limits(&reader, read_object(&reader, source->value, &scope, root), &place);
+    if (er_pattern_expect(&reader, source->value, ER_JSON_OBJECT, source->place, "an object", NULL)) {
+        check_limits(&reader, read_object(&reader, source->value, &scope, root), source->place);
     }
     root->step = ER_STR("/pattern");
-    if (source->problems->total == before && !reader.no_memory) {
+    if (source->problems->total == before && !reader.no_memory && !source->without_text) {
         out->text = write_text(&reader);
     }
     if (reader.no_memory || source->problems->no_memory) {

@@ -88,11 +88,12 @@ struct er_str er_pattern_pointer(const struct er_pattern *node, struct er_arena 
 /* Reads the member `pattern` of a document. */
 struct er_pattern_source {
     const struct er_json *value;
-    struct er_str pointer; /* of value, in front of the pointers of problems: "/pattern", "/3/pattern" */
+    const struct er_place *place; /* of value, for the pointers of problems */
     const struct er_rule_limits *limits;
     struct er_arena *arena; /* what is read lands here */
     struct er_problems *problems;
     struct er_problems *warnings; /* may be NULL */
+    bool without_text;            /* result.text is not asked for */
 };
 
 struct er_pattern_result {

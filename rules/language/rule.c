@@ -38,7 +38,7 @@ struct reader {
     bool no_memory;
 };
 
-typedef void read_member(struct reader *reader, const struct er_json *value, struct er_str pointer);
+typedef void read_member(struct reader *reader, const struct er_json *value, const struct er_place *at);
 
 static read_member read_id, read_subscriber, read_description, read_types, read_regex, read_pattern, read_labels, read_enabled;
 
@@ -111,17 +111,10 @@ bool er_subscriber_id_valid(struct er_str id)
     return name_valid(id, true);
 }
 
-static struct er_arena *scratch_arena(const struct reader *reader)
+/* For a problem. */
+static struct er_str pointer_of(const struct reader *reader, const struct er_place *at)
 {
-    return reader->problems->arena;
-}
-
-static struct er_str push(struct reader *reader, struct er_str pointer, struct er_str token)
-{
-    struct er_str longer = er_pointer_push(scratch_arena(reader), pointer, token);
-
-    reader->no_memory = reader->no_memory || longer.n == 0;
-    return longer;
+    return er_place_pointer(reader->problems, at);
 }
 
 static struct er_str keep(struct reader *reader, struct er_str s)
@@ -141,30 +134,30 @@ static void *keep_array(struct reader *reader, size_t count, size_t size)
 }
 
 /* Is value of that type? Otherwise says so. */
-static bool expect(struct reader *reader, const struct er_json *value, enum er_json_type type, struct er_str pointer,
+static bool expect(struct reader *reader, const struct er_json *value, enum er_json_type type, const struct er_place *at,
                    const char *what)
 {
     if (value->type == type) {
         return true;
     }
     if (value->type == ER_JSON_NULL) {
-        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, "leave the member out instead",
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer_of(reader, at), ER_NO_OFFSET, "leave the member out instead",
                         "null is not allowed here, expected %s", what);
     } else {
-        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer, ER_NO_OFFSET, NULL, "expected %s, found %s", what,
+        er_problems_add(reader->problems, ER_E_RULE_TYPE, pointer_of(reader, at), ER_NO_OFFSET, NULL, "expected %s, found %s", what,
                         er_json_kind(value));
     }
     return false;
 }
 
-static void read_name(struct reader *reader, const struct er_json *value, struct er_str pointer, bool upper_allowed,
+static void read_name(struct reader *reader, const struct er_json *value, const struct er_place *at, bool upper_allowed,
                       struct er_str *out)
 {
-    if (!expect(reader, value, ER_JSON_STRING, pointer, "a string")) {
+    if (!expect(reader, value, ER_JSON_STRING, at, "a string")) {
         return;
     }
     if (!name_valid(value->text, upper_allowed)) {
-        er_problems_add(reader->problems, ER_E_RULE_ID, pointer, ER_NO_OFFSET,
+        er_problems_add(reader->problems, ER_E_RULE_ID, pointer_of(reader, at), ER_NO_OFFSET,
                         upper_allowed ? "use 1 to 100 letters, digits, '.', '_', '-', starting with a letter or digit"
                                       : "use 1 to 100 lower-case letters, digits, '.', '_', '-', starting with a letter or digit",
                         "\"%.*s\" is not a legal %s", ER_STR_ARG(er_utf8_cut(value->text, 120)),
@@ -174,47 +167,47 @@ static void read_name(struct reader *reader, const struct er_json *value, struct
     *out = keep(reader, value->text);
 }
 
-static void read_id(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_id(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
-    read_name(reader, value, pointer, false, &reader->rule.id);
+    read_name(reader, value, at, false, &reader->rule.id);
 }
 
-static void read_subscriber(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_subscriber(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
     reader->has_subscriber = true;
-    read_name(reader, value, pointer, true, &reader->rule.subscriber);
+    read_name(reader, value, at, true, &reader->rule.subscriber);
 }
 
-static void read_description(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_description(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
-    if (expect(reader, value, ER_JSON_STRING, pointer, "a string")) {
+    if (expect(reader, value, ER_JSON_STRING, at, "a string")) {
         reader->rule.description = keep(reader, value->text);
         reader->rule.has_description = true;
     }
 }
 
-static void read_enabled(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_enabled(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
-    if (value->type == ER_JSON_TRUE || expect(reader, value, ER_JSON_FALSE, pointer, "true or false")) {
+    if (value->type == ER_JSON_TRUE || expect(reader, value, ER_JSON_FALSE, at, "true or false")) {
         reader->rule.enabled = value->type == ER_JSON_TRUE;
     }
 }
 
-static bool not_empty(struct reader *reader, const struct er_json *value, struct er_str pointer, const char *what)
+static bool not_empty(struct reader *reader, const struct er_json *value, const struct er_place *at, const char *what)
 {
     if (value->n == 0) {
-        er_problems_add(reader->problems, ER_E_RULE_EMPTY, pointer, ER_NO_OFFSET, "leave the member out to accept every event",
-                        "%s is empty", what);
+        er_problems_add(reader->problems, ER_E_RULE_EMPTY, pointer_of(reader, at), ER_NO_OFFSET,
+                        "leave the member out to accept every event", "%s is empty", what);
     }
     return value->n > 0;
 }
 
-static void read_types(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_types(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
     struct er_str *types;
     size_t i = 0;
 
-    if (!expect(reader, value, ER_JSON_ARRAY, pointer, "an array of strings") || !not_empty(reader, value, pointer, "types")) {
+    if (!expect(reader, value, ER_JSON_ARRAY, at, "an array of strings") || !not_empty(reader, value, at, "types")) {
         return;
     }
     types = keep_array(reader, value->n, sizeof *types);
@@ -225,9 +218,9 @@ static void read_types(struct reader *reader, const struct er_json *value, struc
         if (entry->type == ER_JSON_STRING) {
             types[i] = keep(reader, entry->text);
         } else {
-            struct er_place place = er_place_of(pointer), at = er_place_index(&place, i);
+            struct er_place place = er_place_index(at, i);
 
-            (void)expect(reader, entry, ER_JSON_STRING, er_place_pointer(reader->problems, &at), "a string");
+            (void)expect(reader, entry, ER_JSON_STRING, &place, "a string");
         }
     }
     reader->rule.has_types = true;
@@ -237,22 +230,22 @@ static void read_types(struct reader *reader, const struct er_json *value, struc
 
 static const char path_hint[] = "join keys with dots, and put a key that holds a dot or a quote in quotes";
 
-static void read_one_regex(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_one_regex(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
     struct er_rule_regex *entry = &reader->body->regexes[reader->body->n_regexes];
-    struct er_place place = er_place_of(pointer);
     struct er_err err;
     enum er_code code = er_path_parse(reader->body->arena, value->key, &entry->path, &err);
 
     if (code == ER_E_NOMEM) {
         reader->no_memory = true;
     } else if (code != ER_OK) {
-        er_problems_add(reader->problems, code, pointer, ER_NO_OFFSET, code == ER_E_PATH_SYNTAX ? path_hint : NULL, "%s", err.text);
+        er_problems_add(reader->problems, code, pointer_of(reader, at), ER_NO_OFFSET, code == ER_E_PATH_SYNTAX ? path_hint : NULL,
+                        "%s", err.text);
     }
-    if (!expect(reader, value, ER_JSON_STRING, pointer, "a regex in a string")) {
+    if (!expect(reader, value, ER_JSON_STRING, at, "a regex in a string")) {
         return;
     }
-    entry->regex = er_rule_regex(reader->problems, reader->limits, value->text, &place, &reader->no_memory);
+    entry->regex = er_rule_regex(reader->problems, reader->limits, value->text, at, &reader->no_memory);
     if (entry->regex != NULL && code == ER_OK) {
         entry->path_text = keep(reader, value->key);
         reader->body->n_regexes++;
@@ -266,16 +259,16 @@ static int compare_regexes(const void *a, const void *b)
     return er_str_cmp(((const struct er_rule_regex *)a)->path_text, ((const struct er_rule_regex *)b)->path_text);
 }
 
-static void read_regex(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_regex(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
-    if (!expect(reader, value, ER_JSON_OBJECT, pointer, "an object of path and regex") ||
-        !not_empty(reader, value, pointer, "regex")) {
+    if (!expect(reader, value, ER_JSON_OBJECT, at, "an object of path and regex") || !not_empty(reader, value, at, "regex")) {
         return;
     }
     reader->regex_tests = value->n;
     if (value->n > reader->limits->tests) {
-        er_problems_add(reader->problems, ER_E_RULE_LIMIT, pointer, ER_NO_OFFSET, "split the rule into several subscriptions",
-                        "the rule has %zu tests, at most %zu are allowed", value->n, reader->limits->tests);
+        er_problems_add(reader->problems, ER_E_RULE_LIMIT, pointer_of(reader, at), ER_NO_OFFSET,
+                        "split the rule into several subscriptions", "the rule has %zu tests, at most %zu are allowed", value->n,
+                        reader->limits->tests);
         return;
     }
     reader->body->regexes = keep_array(reader, value->n, sizeof *reader->body->regexes);
@@ -283,8 +276,10 @@ static void read_regex(struct reader *reader, const struct er_json *value, struc
         return;
     }
     for (const struct er_json *entry = value->first; entry != NULL; entry = entry->next) {
+        struct er_place place = er_place_key(at, entry->key);
+
         if (!entry->duplicate) {
-            read_one_regex(reader, entry, push(reader, pointer, entry->key));
+            read_one_regex(reader, entry, &place);
         }
     }
     qsort(reader->body->regexes, reader->body->n_regexes, sizeof *reader->body->regexes, compare_regexes);
@@ -292,12 +287,14 @@ static void read_regex(struct reader *reader, const struct er_json *value, struc
     reader->rule.n_regexes = reader->body->n_regexes;
 }
 
-static void read_pattern(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_pattern(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
-    struct er_pattern_source source = { value, pointer, reader->limits, reader->body->arena, reader->problems, reader->warnings };
+    struct er_pattern_source source = {
+        value, at, reader->limits, reader->body->arena, reader->problems, reader->warnings, reader->source->for_matching
+    };
     struct er_pattern_result result;
 
-    if (!expect(reader, value, ER_JSON_OBJECT, pointer, "an object") || !not_empty(reader, value, pointer, "pattern")) {
+    if (!expect(reader, value, ER_JSON_OBJECT, at, "an object") || !not_empty(reader, value, at, "pattern")) {
         return;
     }
     if (er_pattern_read(&source, &result) == ER_E_NOMEM) {
@@ -315,12 +312,12 @@ static int compare_labels(const void *a, const void *b)
     return er_str_cmp(((const struct er_label *)a)->key, ((const struct er_label *)b)->key);
 }
 
-static void read_labels(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void read_labels(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
     struct er_label *labels;
     size_t n = 0;
 
-    if (!expect(reader, value, ER_JSON_OBJECT, pointer, "an object of strings")) {
+    if (!expect(reader, value, ER_JSON_OBJECT, at, "an object of strings")) {
         return;
     }
     labels = keep_array(reader, value->n, sizeof *labels);
@@ -328,7 +325,9 @@ static void read_labels(struct reader *reader, const struct er_json *value, stru
         return;
     }
     for (const struct er_json *entry = value->first; entry != NULL; entry = entry->next) {
-        if (!entry->duplicate && expect(reader, entry, ER_JSON_STRING, push(reader, pointer, entry->key), "a string")) {
+        struct er_place place = er_place_key(at, entry->key);
+
+        if (!entry->duplicate && expect(reader, entry, ER_JSON_STRING, &place, "a string")) {
             labels[n++] = (struct er_label){ keep(reader, entry->key), keep(reader, entry->text) };
         }
     }
@@ -355,7 +354,7 @@ static void report_duplicates(struct reader *reader, const struct er_json *value
     }
 }
 
-static void unknown_member(struct reader *reader, const struct er_json *value, struct er_str pointer)
+static void unknown_member(struct reader *reader, const struct er_json *value, const struct er_place *at)
 {
     const char *names[WRITABLE];
     const char *nearest;
@@ -368,7 +367,7 @@ static void unknown_member(struct reader *reader, const struct er_json *value, s
     if (nearest != NULL) {
         (void)snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
     }
-    er_problems_add(reader->problems, ER_E_RULE_UNKNOWN_MEMBER, pointer, ER_NO_OFFSET,
+    er_problems_add(reader->problems, ER_E_RULE_UNKNOWN_MEMBER, pointer_of(reader, at), ER_NO_OFFSET,
                     nearest != NULL ? hint
                                     : "a subscription has id, subscriber, description, types, regex, pattern, labels and enabled",
                     "unknown member \"%.*s\"", ER_STR_ARG(er_utf8_cut(value->key, 120)));
@@ -376,29 +375,28 @@ static void unknown_member(struct reader *reader, const struct er_json *value, s
 
 static void read_one_member(struct reader *reader, const struct er_json *value)
 {
-    struct er_str pointer = push(reader, reader->source->pointer, value->key);
+    struct er_place document = er_place_of(reader->source->pointer), place = er_place_key(&document, value->key);
+    const struct er_place *at = &place;
     size_t i = 0;
 
     while (i < MEMBERS && !er_str_eq(value->key, er_str_of(members[i].name))) {
         i++;
     }
     if (value->duplicate) {
-        er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, pointer, ER_NO_OFFSET, "keep one of them",
+        er_problems_add(reader->problems, ER_E_JSON_DUPLICATE_KEY, pointer_of(reader, at), ER_NO_OFFSET, "keep one of them",
                         "the key \"%.*s\" is there twice", ER_STR_ARG(er_utf8_cut(value->key, 120)));
         return;
     }
     if (i < WRITABLE) {
-        members[i].read(reader, value, pointer);
+        members[i].read(reader, value, at);
     } else if (i == MEMBERS) {
-        unknown_member(reader, value, pointer);
+        unknown_member(reader, value, at);
     } else if (reader->warnings != NULL) {
-        er_problems_add(reader->warnings, ER_E_RULE_READ_ONLY, pointer, ER_NO_OFFSET, "leave it out",
+        er_problems_add(reader->warnings, ER_E_RULE_READ_ONLY, er_place_pointer(reader->warnings, at), ER_NO_OFFSET, "leave it out",
                         "\"%s\" is set by the server and was ignored", members[i].name);
     }
     if (i < WRITABLE || i == MEMBERS) {
-        struct er_place place = er_place_of(pointer);
-
-        report_duplicates(reader, value, &place);
+        report_duplicates(reader, value, at);
     }
 }
 

@@ -57,6 +57,7 @@ struct er_rule_source {
     struct er_str pointer;
     struct er_str default_id;
     struct er_str default_subscriber;
+    bool for_matching; /* pattern_text is left out: nobody will write this rule */
 };
 enum er_code er_rule_read(const struct er_rule_source *source, const struct er_rule_limits *limits, struct er_rule **out,
                           struct er_problems *problems, struct er_problems *warnings) ER_MUST_CHECK;

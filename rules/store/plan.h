@@ -105,9 +105,10 @@ enum er_code er_plan_commit(struct er_plan *plan, const struct er_actor *actor, 
 /* Is it a legal Kafka topic name ([A-Za-z0-9._-]{1,249}, not "." or "..", not "__*") and not reserved? Problem text in err. */
 enum er_code er_destination_check(const struct er_plan_policy *policy, struct er_str topic, struct er_err *err) ER_MUST_CHECK;
 
-/* The whole store as one change for a fresh rule set (start). Problems of a stored document (an older or newer language) are an
- * ER_E_STORE error that names the id. Calls apply once with the change borrowed for the call. */
-typedef enum er_code er_store_load_cb(void *ctx, const struct er_ruleset_change *change, struct er_err *err);
+/* The whole store as one change for a fresh rule set (start), in parts: see er_ruleset_gather; the last one is for er_ruleset_prepare.
+ * Calls apply with each part borrowed for the call, until it returns an error. Problems of a stored document (an older or newer language) are
+ * an ER_E_STORE error that names the id; parts may have been applied then. */
+typedef enum er_code er_store_load_cb(void *ctx, const struct er_ruleset_change *part, bool last, struct er_err *err);
 enum er_code er_store_load(struct er_store *store, const struct er_rule_limits *limits, er_store_load_cb *apply, void *ctx,
                            struct er_err *err) ER_MUST_CHECK;
 

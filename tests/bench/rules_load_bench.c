@@ -66,11 +66,11 @@ static void write_store(const char *path, const char *lines)
     bench_rules_free(&rules);
 }
 
-static enum er_code apply(void *ctx, const struct er_ruleset_change *change, struct er_err *err)
+static enum er_code apply(void *ctx, const struct er_ruleset_change *part, bool last, struct er_err *err)
 {
-    enum er_code code = er_ruleset_prepare(ctx, change, err);
+    enum er_code code = last ? er_ruleset_prepare(ctx, part, err) : er_ruleset_gather(ctx, part, err);
 
-    if (code == ER_OK) {
+    if (code == ER_OK && last) {
         er_ruleset_publish(ctx);
         (void)er_ruleset_tidy(ctx);
     }

@@ -219,7 +219,8 @@ static void check(struct er_arena *arena, const struct row *row, struct er_regex
 {
     struct er_rule_limits limits = er_rule_default_limits();
     struct er_problems problems;
-    struct er_pattern_source source = { .pointer = ER_STR("/pattern"), .limits = &limits, .arena = arena, .problems = &problems };
+    struct er_place place = er_place_of(ER_STR("/pattern"));
+    struct er_pattern_source source = { .place = &place, .limits = &limits, .arena = arena, .problems = &problems };
     struct er_pattern_result result;
     struct er_value value = { 0 };
     char slow[5000];

@@ -45,7 +45,8 @@ static int teardown(void **state)
 
 static enum er_code read_text(struct fixture *f, struct er_str text)
 {
-    struct er_pattern_source source = { .pointer = ER_STR("/pattern"), .limits = &f->limits, .arena = f->arena };
+    struct er_place place = er_place_of(ER_STR("/pattern"));
+    struct er_pattern_source source = { .place = &place, .limits = &f->limits, .arena = f->arena };
     struct er_json *tree;
     struct er_err err;
 
@@ -479,11 +480,10 @@ static void no_memory(void **state, void (*arrange)(unsigned long n))
 
         for (unsigned long n = 1; failed; n++) {
             struct er_arena *arena = er_arena_new(64), *messages = er_arena_new(64);
-            struct er_pattern_source source = { .pointer = ER_STR("/pattern"),
-                                                .limits = &f->limits,
-                                                .arena = arena,
-                                                .problems = &f->problems,
-                                                .warnings = &f->warnings };
+            struct er_place place = er_place_of(ER_STR("/pattern"));
+            struct er_pattern_source source = {
+                .place = &place, .limits = &f->limits, .arena = arena, .problems = &f->problems, .warnings = &f->warnings
+            };
             struct er_json *tree;
             struct er_err err;
             enum er_code code;
