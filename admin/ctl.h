@@ -69,6 +69,7 @@ struct er_ctl_noun {
 extern const struct er_ctl_noun er_ctl_subscription;
 extern const struct er_ctl_noun er_ctl_subscriber;
 extern const struct er_ctl_noun er_ctl_explain;
+extern const struct er_ctl_noun er_ctl_dead_letter;
 extern const struct er_ctl_noun er_ctl_status;
 extern const struct er_ctl_noun er_ctl_health;
 extern const struct er_ctl_noun er_ctl_rule;

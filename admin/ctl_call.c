@@ -197,12 +197,14 @@ enum er_ctl_exit er_ctl_each(struct er_ctl_session *session, struct er_str targe
     struct er_buf token = { 0 };
     size_t left = limit == 0 ? SIZE_MAX : limit;
     enum er_ctl_exit result = ER_CTL_OK;
+    bool moved = true;
 
     do {
         const struct er_json *page = NULL, *items;
 
         result = get_page(session, target, left < PAGE ? left : PAGE, &token, &page);
         items = er_json_member(page, ER_STR("items"));
+        moved = !er_str_eq(er_buf_str(&token), text_of(page, "next_page_token"));
         er_buf_clear(&token);
         er_buf_add(&token, text_of(page, "next_page_token"));
         for (const struct er_json *item = items == NULL ? NULL : items->first; item != NULL && result == ER_CTL_OK && left > 0;
@@ -210,10 +212,8 @@ enum er_ctl_exit er_ctl_each(struct er_ctl_session *session, struct er_str targe
             result = cb(ctx, item) ? ER_CTL_OK : ER_CTL_NEGATIVE;
             left--;
         }
-        if (items == NULL || items->n == 0) {
-            break; /* whatever the token says: no page is empty but the only one */
-        }
-    } while (result == ER_CTL_OK && token.n > 0 && left > 0);
+        /* a page may be empty and have a next one; a server that stays where it is would be asked for ever */
+    } while (result == ER_CTL_OK && token.n > 0 && moved && left > 0);
     er_buf_free(&token);
     return result;
 }

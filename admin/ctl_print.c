@@ -159,6 +159,8 @@ static struct er_str id_of(const struct er_json *document)
 {
     const struct er_json *id = er_json_member(document, ER_STR("id"));
 
+    id = id == NULL ? er_json_member(document, ER_STR("ref")) : id; /* of a dead letter */
+
     return id != NULL && id->type == ER_JSON_STRING ? id->text : ER_STR("-");
 }
 

@@ -6,6 +6,7 @@
 #include "rules/base/json_write.h"
 #include "rules/engine/ruleset.h"
 #include "rules/store/change.h"
+#include "rules/store/letters.h"
 
 /* A request that was answered. Texts are zero terminated, bounded and printable; "-" when the request could not be read. */
 struct er_admin_access {
@@ -21,9 +22,12 @@ struct er_admin_env {
     struct er_store *store;
     struct er_ruleset *ruleset; /* as active on all workers; the main thread is its writer */
     const struct er_plan_policy *policy;
+    const char *dead_letter_topic;
 
     /* Queues a change; request->done is called once, at the latest after the Kafka and shutdown deadlines. */
     void (*submit)(void *ctx, struct er_change_request *request);
+    /* Asks about dead letters; request->done is called once, within some ten seconds. */
+    void (*letters)(void *ctx, struct er_letters_request *request);
     /* Writes members of the status object (the caller opened it): revision, state, workers, assignments, lag, counters. */
     void (*status)(void *ctx, struct er_json_writer *w);
     /* Is the router ready (rules active, group joined, not draining)? Adds one object {"name","ok","detail"} per check to the array
@@ -35,6 +39,8 @@ struct er_admin_env {
     bool (*draining)(void *ctx);
     /* One log line. */
     void (*log)(void *ctx, const struct er_admin_access *access);
+    /* A failure that is not the answer to a request. */
+    void (*warn)(void *ctx, const struct er_err *err);
 };
 
 #endif

@@ -165,7 +165,6 @@ bool er_etag_matches(const struct er_etag_list *list, uint64_t revision, bool we
 
 /* ---- Page tokens: hexadecimal of "1", the collection's letter, the last id, and a check byte. */
 
-enum { TOKEN_MAX_ID = 100 };
 static const char digits[] = "0123456789abcdef";
 
 static unsigned check_byte(struct er_str s)
@@ -213,13 +212,17 @@ static bool unhex(struct er_str token, char *plain)
 
 enum er_code er_page_read(struct er_arena *arena, char collection, struct er_str token, struct er_str *after_id, struct er_err *err)
 {
-    char plain[TOKEN_MAX_ID + 3];
+    char *plain = er_arena_alloc(arena, token.n / 2 + 1);
     struct er_str text = { plain, token.n / 2 - 1 };
 
-    if (token.n % 2 != 0 || token.n < 8 || token.n / 2 > sizeof plain || !unhex(token, plain) || plain[0] != '1' ||
-        plain[1] != collection || check_byte(text) != (unsigned char)plain[text.n]) {
+    if (plain == NULL) {
+        return er_err_set(err, ER_E_NOMEM, "out of memory while reading the request");
+    }
+    if (token.n % 2 != 0 || token.n < 8 || !unhex(token, plain) || plain[0] != '1' || plain[1] != collection ||
+        check_byte(text) != (unsigned char)plain[text.n]) {
         return er_err_set(err, ER_E_REQUEST, "page_token is not one that this server gave out for this list");
     }
-    *after_id = er_arena_dup(arena, (struct er_str){ plain + 2, text.n - 2 });
-    return after_id->p == NULL ? er_err_set(err, ER_E_NOMEM, "out of memory while reading the request") : ER_OK;
+    plain[text.n] = '\0';
+    *after_id = (struct er_str){ plain + 2, text.n - 2 };
+    return ER_OK;
 }

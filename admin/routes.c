@@ -28,6 +28,13 @@ static const struct er_route table[] = {
     { "POST", "/v1/validate", er_api_validate, ER_ROUTE_BODY, { NULL } },
     { "POST", "/v1/test", er_api_test, ER_ROUTE_BODY, { NULL } },
     { "POST", "/v1/explain", er_api_explain, ER_ROUTE_BODY, { NULL } },
+    { "GET",
+      "/v1/dead-letters",
+      er_api_list_dead_letters,
+      0,
+      { "reason", "stage", "subscriber", "since", "until", "brief", "limit", "page_token" } },
+    { "GET", "/v1/dead-letters/{ref}", er_api_get_dead_letter, 0, { NULL } },
+    { "POST", "/v1/dead-letters/{ref}/retry", er_api_retry_dead_letter, ER_ROUTE_CHANGE, { "again" } },
     { "GET", "/v1/status", er_api_status, 0, { NULL } },
     { "GET", "/livez", er_api_livez, ER_ROUTE_PUBLIC, { "verbose" } },
     { "GET", "/readyz", er_api_readyz, ER_ROUTE_PUBLIC, { "verbose" } },
@@ -90,7 +97,7 @@ static bool path_fits(const struct er_route *route, const struct target *target,
     for (; path.n > 0 && i < target->n && i < MAX_SEGMENTS; i++) {
         struct er_str segment = take_segment(&path);
 
-        if (er_str_eq(segment, ER_STR("{id}"))) {
+        if (segment.n > 0 && segment.p[0] == '{') {
             *id = target->segments[i];
             if (id->n == 0) {
                 return false;

@@ -15,7 +15,7 @@ enum er_route_flags {
 
 struct er_route {
     const char *method; /* GET answers HEAD too */
-    const char *path;   /* "{id}" stands for one segment */
+    const char *path;   /* "{id}" or another name in braces stands for one segment */
     void (*handle)(struct er_call *call);
     unsigned flags;
     const char *query[ER_CALL_MAX_PARAMS + 1];
@@ -41,6 +41,9 @@ void er_api_list_subscribers(struct er_call *call);   /* api_subscribers.c */
 void er_api_get_subscriber(struct er_call *call);
 void er_api_put_subscriber(struct er_call *call);
 void er_api_delete_subscriber(struct er_call *call);
+void er_api_list_dead_letters(struct er_call *call); /* api_dead_letters.c */
+void er_api_get_dead_letter(struct er_call *call);
+void er_api_retry_dead_letter(struct er_call *call);
 void er_api_validate(struct er_call *call); /* api_validate.c */
 void er_api_test(struct er_call *call);     /* api_test.c */
 void er_api_explain(struct er_call *call);  /* api_explain.c */

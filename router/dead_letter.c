@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <time.h>
+#include "rules/base/when.h"
 
 /* All headers that a dead letter may set. */
 enum field { CODE, STAGE, MESSAGE, SOURCE, ATTEMPTS, FIRST_FAILED, OFFSET, SUBSCRIBER, SUBSCRIPTION, TRUNCATED, TIMESTAMP, FIELDS };
@@ -35,14 +36,15 @@ void er_dead_letter_scratch_free(struct er_dead_letter_scratch *scratch)
     er_headers_free(&scratch->headers);
 }
 
-static bool is_own(struct er_str name)
+/* FIELDS: it is none of them. */
+static enum field field_of(struct er_str name)
 {
-    for (size_t i = 0; i < FIELDS; i++) {
-        if (er_str_eq(name, names[i])) {
-            return true;
-        }
+    enum field field = 0;
+
+    while (field < FIELDS && !er_str_eq(name, names[field])) {
+        field++;
     }
-    return false;
+    return field;
 }
 
 /* RFC 3339, UTC, milliseconds. */
@@ -81,7 +83,7 @@ static uint64_t keep_event(struct er_headers *headers, const struct er_record *e
     for (size_t i = 0; i < event->n_headers; i++) {
         const struct er_header *h = &event->headers[i];
 
-        if (is_own(h->name)) {
+        if (field_of(h->name) != FIELDS) {
             continue;
         }
         if (cut >= ER_CUT_HEADERS) {
@@ -137,5 +139,96 @@ bool er_dead_letter_build(struct er_dead_letter_scratch *scratch, const struct e
         out->key = (struct er_str){ NULL, 0 };
     }
     out->timestamp_ms = letter->retimed ? letter->now_ms : event->timestamp_ms;
+    return true;
+}
+
+/* ---- Reading */
+
+/* A decimal number of up to 18 digits; -1: it is none. */
+static int64_t number_of(struct er_str text)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9' || i >= 18) {
+            return -1;
+        }
+        n = n * 10 + (text.p[i] - '0');
+    }
+    return text.n == 0 ? -1 : n;
+}
+
+static void read_timestamp(struct er_letter *out, struct er_str text)
+{
+    bool negative = text.n > 1 && text.p[0] == '-';
+    int64_t n = number_of(negative ? (struct er_str){ text.p + 1, text.n - 1 } : text);
+
+    if (n >= 0) {
+        out->event.timestamp_ms = negative ? -n : n;
+    }
+}
+
+static void read_field(struct er_letter *out, enum field field, struct er_str value)
+{
+    struct er_str *const texts[FIELDS] = {
+        [CODE] = &out->code,     [STAGE] = &out->stage,           [MESSAGE] = &out->message,
+        [SOURCE] = &out->source, [SUBSCRIBER] = &out->subscriber, [SUBSCRIPTION] = &out->subscription,
+    };
+    int64_t *const numbers[FIELDS] = { [ATTEMPTS] = &out->attempts, [OFFSET] = &out->error_offset, [TRUNCATED] = &out->truncated };
+
+    if (texts[field] != NULL) {
+        *texts[field] = value;
+    } else if (numbers[field] != NULL) {
+        *numbers[field] = number_of(value);
+    } else if (field == FIRST_FAILED) {
+        (void)er_when_parse(value, &out->first_failed_ms);
+    } else {
+        read_timestamp(out, value);
+    }
+}
+
+void er_dead_letter_read(const struct er_record *record, struct er_header *headers, struct er_letter *out)
+{
+    *out = (struct er_letter){ .place = { record->partition, record->offset },
+                               .attempts = -1,
+                               .error_offset = -1,
+                               .truncated = -1,
+                               .first_failed_ms = ER_LETTER_NO_TIME,
+                               .event = *record,
+                               .value_bytes = record->value.n,
+                               .key_bytes = record->key.n };
+    out->event.headers = headers;
+    out->event.n_headers = 0;
+    for (size_t i = 0; i < record->n_headers; i++) {
+        enum field field = field_of(record->headers[i].name);
+
+        if (field == FIELDS) {
+            headers[out->event.n_headers++] = record->headers[i];
+        } else {
+            read_field(out, field, record->headers[i].value);
+        }
+    }
+}
+
+bool er_dead_letter_again(struct er_dead_letter_scratch *scratch, const struct er_letter *letter, struct er_record *out)
+{
+    struct er_headers *headers = &scratch->headers;
+    const struct er_record *event = &letter->event;
+    uint64_t attempts = letter->attempts < 0 ? 1 : (uint64_t)letter->attempts + 1;
+
+    if (!er_headers_reserve(headers, event->n_headers + 2)) {
+        return false;
+    }
+    headers->n = 0;
+    for (size_t i = 0; i < event->n_headers; i++) {
+        headers->items[headers->n++] = event->headers[i];
+    }
+    if (letter->source.n > 0) {
+        er_headers_add(headers, names[SOURCE], letter->source);
+    }
+    er_headers_add(headers, names[ATTEMPTS], number_text(scratch->number[0], attempts));
+    *out = *event;
+    out->headers = headers->items;
+    out->n_headers = headers->n;
     return true;
 }

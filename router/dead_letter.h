@@ -3,6 +3,7 @@
 #define ER_ROUTER_DEAD_LETTER_H
 
 #include "router/provenance.h"
+#include "rules/store/letters.h"
 
 enum er_stage { ER_STAGE_PARSE, ER_STAGE_MATCH, ER_STAGE_PRODUCE };
 
@@ -46,5 +47,13 @@ bool er_dead_letter_build(struct er_dead_letter_scratch *scratch, const struct e
 
 /* "parse", "match", "produce". Static. */
 struct er_str er_stage_name(enum er_stage stage);
+
+/* The other way: what a record of the dead-letter topic says, and the event in it. Borrows from record; headers: room for all of the
+ * record's, out keeps them. A header that says nothing sensible counts as absent; the last of a name counts. */
+void er_dead_letter_read(const struct er_record *record, struct er_header *headers, struct er_letter *out);
+
+/* The event once more for its subscriber: as it was, with eventrouter-source and eventrouter-attempts raised by one. Borrows from letter
+ * and scratch. False without memory. */
+bool er_dead_letter_again(struct er_dead_letter_scratch *scratch, const struct er_letter *letter, struct er_record *out);
 
 #endif

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "router/kafka_check.h"
 
-enum { FOR_CONSUMER = 1, FOR_PRODUCER = 2, FOR_ADMIN = 4, FOR_ALL = 7 };
+enum { FOR_CONSUMER = 1, FOR_PRODUCER = 2, FOR_ADMIN = 4, FOR_READER = 8, FOR_ALL = 15 };
 enum { AT_LEAST_ONCE = 1, EXACTLY_ONCE = 2, BOTH = 3 };
 #define TEXT_OF(number) #number
 #define MS(number) TEXT_OF(number)
@@ -52,11 +52,19 @@ static const struct setting owned[] = {
     { "allow.auto.create.topics", "false", FOR_ALL, 0, 0 },
     { "enable.auto.commit", "true", FOR_CONSUMER, 0, AT_LEAST_ONCE },
     { "enable.auto.commit", "false", FOR_CONSUMER, 0, EXACTLY_ONCE },
-    { "enable.auto.offset.store", "false", FOR_CONSUMER, 0, 0 },
+    { "enable.auto.commit", "false", FOR_READER, 0, 0 },
+    { "enable.auto.offset.store", "false", FOR_CONSUMER | FOR_READER, 0, 0 },
     /* also with source.start = latest, see router/kafka_start.h */
     { "auto.offset.reset", "earliest", FOR_CONSUMER, 0, 0 },
+    { "auto.offset.reset", "error", FOR_READER, 0, 0 },
     { "enable.partition.eof", "false", FOR_CONSUMER, 0, 0 },
-    { "isolation.level", "read_committed", FOR_CONSUMER, 0, 0 },
+    { "enable.partition.eof", "true", FOR_READER, 0, 0 },
+    { "isolation.level", "read_committed", FOR_CONSUMER | FOR_READER, 0, 0 },
+    /* it reads a stretch and stops: little memory, quick answers */
+    { "queued.min.messages", "1000", FOR_READER, 0, 0 },
+    { "queued.max.messages.kbytes", "8192", FOR_READER, 0, 0 },
+    { "fetch.message.max.bytes", "1048576", FOR_READER, 0, 0 },
+    { "fetch.wait.max.ms", "5", FOR_READER, 0, 0 },
     { "enable.idempotence", "true", FOR_PRODUCER, 0, 0 },
     { "acks", "all", FOR_PRODUCER, 0, 0 },
     /* a copy does not expire: it is delivered, or refused by the broker; in a transaction it is tried again in the next one */
@@ -70,7 +78,14 @@ static const struct setting owned[] = {
 
 static unsigned client_bit(enum er_kafka_client client)
 {
-    return client == ER_KAFKA_CONSUMER ? FOR_CONSUMER : client == ER_KAFKA_PRODUCER ? FOR_PRODUCER : FOR_ADMIN;
+    static const unsigned bits[] = { FOR_CONSUMER, FOR_PRODUCER, FOR_ADMIN, FOR_READER };
+
+    return bits[client];
+}
+
+static bool consumes(enum er_kafka_client client)
+{
+    return client == ER_KAFKA_CONSUMER || client == ER_KAFKA_READER;
 }
 
 static enum er_code set(rd_kafka_conf_t *conf, const char *name, const char *value, struct er_err *err)
@@ -120,14 +135,14 @@ static enum er_code set_message_bytes(rd_kafka_conf_t *conf, const struct er_con
 
 static enum er_code set_user(rd_kafka_conf_t *conf, const struct er_config *config, enum er_kafka_client client, struct er_err *err)
 {
-    const struct er_properties *own = client == ER_KAFKA_CONSUMER ? &config->consumer : &config->producer;
+    const struct er_properties *own = consumes(client) ? &config->consumer : &config->producer;
     struct er_kafka_names *names = er_kafka_names_new();
     enum er_code code = names == NULL ? er_err_set(err, ER_E_NOMEM, "out of memory") : ER_OK;
 
     for (size_t i = 0; i < config->kafka.n && code == ER_OK; i++) {
         const struct er_property *property = &config->kafka.items[i];
 
-        if (er_kafka_names_concern(names, property->name, client == ER_KAFKA_CONSUMER))
+        if (er_kafka_names_concern(names, property->name, consumes(client)))
             code = set(conf, property->name, property->value, err);
     }
     for (size_t i = 0; i < own->n && code == ER_OK; i++)
@@ -172,7 +187,7 @@ bool er_kafka_user_lingers(const struct er_config *config)
 static enum er_code set_identity(rd_kafka_conf_t *conf, const struct er_config *config, enum er_kafka_client client,
                                  unsigned worker, struct er_err *err)
 {
-    const struct er_properties *own = client == ER_KAFKA_CONSUMER ? &config->consumer : &config->producer;
+    const struct er_properties *own = consumes(client) ? &config->consumer : &config->producer;
     enum er_code code = ER_OK;
     char instance[320];
     char name[400];

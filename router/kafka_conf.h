@@ -17,7 +17,8 @@
 #define ER_KAFKA_MESSAGE_MS 30000
 #define ER_KAFKA_TRANSACTION_MS 60000
 
-enum er_kafka_client { ER_KAFKA_CONSUMER, ER_KAFKA_PRODUCER, ER_KAFKA_ADMIN };
+/* A reader looks at records outside of the group: it has the consumer's properties where they concern it. */
+enum er_kafka_client { ER_KAFKA_CONSUMER, ER_KAFKA_PRODUCER, ER_KAFKA_ADMIN, ER_KAFKA_READER };
 
 /* cooperative rebalancing has loss and hang bugs before 2.10.0 (#4059, #4783, #4527 of librdkafka) */
 #define ER_KAFKA_COOPERATIVE_FROM 0x020a0000

@@ -31,11 +31,13 @@ struct er_kafka_sink {
     struct er_sink_topic *topics;
     size_t n_topics;
     size_t dead_topics;
-    size_t outstanding; /* accepted and not reported */
-    bool transactional; /* exactly-once */
-    bool uncertain;     /* a failed record may have been written, or may be yet */
-    bool fatal;         /* a report said so */
-    bool replace;       /* as soon as nothing is outstanding */
+    size_t outstanding;     /* accepted and not reported */
+    bool transactional;     /* exactly-once */
+    bool uncertain;         /* a failed record may have been written, or may be yet */
+    bool fatal;             /* a report said so */
+    bool replace;           /* as soon as nothing is outstanding */
+    int32_t last_partition; /* of the last report, as is the next */
+    int64_t last_offset;
     atomic_ullong replaced;
 };
 
@@ -126,6 +128,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 
     (void)rk;
     sink->outstanding--;
+    sink->last_partition = message->partition;
+    sink->last_offset = message->offset;
     report->ticket = message->_private;
     report->result = result_of(message->err);
     report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
@@ -483,4 +487,10 @@ bool er_kafka_sink_uncertain(struct er_kafka_sink *sink)
 
     sink->uncertain = false;
     return uncertain;
+}
+
+void er_kafka_sink_last(const struct er_kafka_sink *sink, int32_t *partition, int64_t *offset)
+{
+    *partition = sink->last_partition;
+    *offset = sink->last_offset;
 }

@@ -27,7 +27,14 @@ struct er_sink er_kafka_sink_seam(struct er_kafka_sink *sink);
 /* Any thread: how often the producer was replaced. */
 uint64_t er_kafka_sink_replaced(const struct er_kafka_sink *sink);
 
-/* ---- exactly-once; worker's thread ---- */
+/* ---- worker's thread ---- */
+
+/* Where the record went whose report came last: for somebody who sends one at a time. */
+void er_kafka_sink_last(const struct er_kafka_sink *sink, int32_t *partition, int64_t *offset);
+/* Was anything reported since the last call of which nobody knows whether it was, or will be, written? */
+bool er_kafka_sink_uncertain(struct er_kafka_sink *sink);
+
+/* ---- exactly-once ---- */
 
 /* Takes a new producer; what the old one holds is reported by poll. prepare may add to its configuration. False: not now, again. */
 typedef void er_kafka_prepare_cb(void *arg, rd_kafka_conf_t *conf);
@@ -36,7 +43,5 @@ bool er_kafka_sink_renew(struct er_kafka_sink *sink, er_kafka_prepare_cb *prepar
 bool er_kafka_sink_wants_renewal(const struct er_kafka_sink *sink);
 /* The present one; NULL before the first renew. */
 rd_kafka_t *er_kafka_sink_producer(const struct er_kafka_sink *sink);
-/* Was anything reported since the last call of which nobody knows whether it was, or will be, written? */
-bool er_kafka_sink_uncertain(struct er_kafka_sink *sink);
 
 #endif

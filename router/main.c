@@ -84,6 +84,11 @@ static void env_submit(void *ctx, struct er_change_request *request)
     er_router_submit(((struct daemon *)ctx)->router, request);
 }
 
+static void env_letters(void *ctx, struct er_letters_request *request)
+{
+    er_router_letters(((struct daemon *)ctx)->router, request);
+}
+
 static void env_status(void *ctx, struct er_json_writer *w)
 {
     er_router_status(((struct daemon *)ctx)->router, w);
@@ -111,6 +116,12 @@ static void env_log(void *ctx, const struct er_admin_access *access)
     er_log_write(((struct daemon *)ctx)->log, access->status >= 500 ? ER_LOG_WARN : ER_LOG_INFO, ER_LM("admin request"),
                  ER_LF("method", access->method), ER_LF("path", access->path), ER_LFI("status", access->status),
                  ER_LFI("bytes", access->bytes), ER_LFI("us", access->duration_us), ER_LFI("uid", access->uid));
+}
+
+static void env_warn(void *ctx, const struct er_err *err)
+{
+    er_log_write(((struct daemon *)ctx)->log, ER_LOG_WARN, ER_LM("admin failure"), ER_LF("code", er_code_name(err->code)),
+                 ER_LF("error", err->text));
 }
 
 /* ---- loop ---- */
@@ -246,12 +257,15 @@ static enum er_code start_admin(struct daemon *d, struct er_err *err)
                                     .store = d->store,
                                     .ruleset = er_router_ruleset(d->router),
                                     .policy = &d->policy,
+                                    .dead_letter_topic = d->config->dead_letter_topic,
                                     .submit = env_submit,
+                                    .letters = env_letters,
                                     .status = env_status,
                                     .ready = env_ready,
                                     .metrics = env_metrics,
                                     .draining = env_draining,
-                                    .log = env_log };
+                                    .log = env_log,
+                                    .warn = env_warn };
     make_parent(d->config->admin_socket, 0755);
     return er_admin_start(d->loop, &d->env, &options, &d->admin, err);
 }

@@ -71,6 +71,7 @@ static enum er_code make_parts(struct er_router *router, struct er_err *err)
         .submit_topics = submit_topics,
         .ctx = router,
     };
+    struct er_kafka_dead_letters_options letters = { .config = o->config, .log = o->log, .wakeup_fd = router->wakeup_fd };
     enum er_code code = er_topic_watch_new(&watch, &router->watch, err);
 
     queue.watch = router->watch;
@@ -78,6 +79,8 @@ static enum er_code make_parts(struct er_router *router, struct er_err *err)
         code = er_change_queue_new(&queue, &router->queue, err);
     if (code == ER_OK)
         code = er_kafka_topics_new(o->config, o->log, &router->options.topic_ops, router->wakeup_fd, &router->topics, err);
+    if (code == ER_OK)
+        code = er_kafka_dead_letters_new(&letters, &router->letters, err);
     if (code == ER_OK)
         code = er_topic_watch_start(router->watch, err);
     return code;
@@ -254,6 +257,7 @@ void er_router_dispatch(struct er_router *router)
     if (read(router->wakeup_fd, &count, sizeof count) < 0 && errno != EAGAIN)
         er_log_write(router->options.log, ER_LOG_WARN, ER_LM("eventfd cannot be read"), ER_LF("error", strerror(errno)));
     er_kafka_topics_dispatch(router->topics);
+    er_kafka_dead_letters_dispatch(router->letters);
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_each_ask(router->workers[i], on_ask, router);
     for (int i = 0; i < TIDY_STEPS; i++) {
@@ -280,6 +284,11 @@ void er_router_submit(struct er_router *router, struct er_change_request *reques
     er_change_queue_submit(router->queue, request);
 }
 
+void er_router_letters(struct er_router *router, struct er_letters_request *request)
+{
+    er_kafka_dead_letters_submit(router->letters, request);
+}
+
 /* ---- stop ---- */
 
 void er_router_stop(struct er_router *router)
@@ -293,6 +302,8 @@ void er_router_stop(struct er_router *router)
     er_change_queue_stop(router->queue);
     if (router->topics != NULL)
         er_kafka_topics_stop(router->topics); /* it may have to wait for an answer: beside the workers, not after them */
+    if (router->letters != NULL)
+        er_kafka_dead_letters_stop(router->letters);
     /* what follows the events in flight (last reports, leaving the group, ending threads) has to fit into the timeout too */
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_stop(router->workers[i], now + timeout * 7 / 10, now + timeout * 9 / 10);
@@ -332,6 +343,7 @@ void er_router_free(struct er_router *router)
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_free(router->workers[i]);
     er_change_queue_free(router->queue);
+    er_kafka_dead_letters_free(router->letters);
     er_topic_watch_free(router->watch);
     er_ruleset_free(router->ruleset);
     if (router->wakeup_fd >= 0)

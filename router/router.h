@@ -6,6 +6,7 @@
 #include "router/log.h"
 #include "rules/base/json_write.h"
 #include "rules/store/change.h"
+#include "rules/store/letters.h"
 
 struct er_router;
 
@@ -40,6 +41,9 @@ struct er_ruleset *er_router_ruleset(const struct er_router *router);
 
 /* See rules/store/change.h. */
 void er_router_submit(struct er_router *router, struct er_change_request *request);
+
+/* See rules/store/letters.h. */
+void er_router_letters(struct er_router *router, struct er_letters_request *request);
 
 /* Members for /v1/status, checks for /readyz (true = ready), text for /metrics: as struct er_admin_env (admin/env.h) says. */
 void er_router_status(struct er_router *router, struct er_json_writer *w);

@@ -3,6 +3,7 @@
 #define ER_ROUTER_ROUTER_INTERNAL_H
 
 #include "router/change_queue.h"
+#include "router/kafka_dead_letters.h"
 #include "router/router.h"
 #include "router/worker_thread.h"
 
@@ -15,6 +16,7 @@ struct er_router {
     struct er_kafka_topics *topics;
     struct er_topic_watch *watch;
     struct er_change_queue *queue;
+    struct er_kafka_dead_letters *letters;
     struct er_worker_thread *workers[ER_WORKERS_MAX]; /* made when the topics were looked at, with a broker */
     size_t n_workers;
     bool started;   /* the workers */

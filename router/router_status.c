@@ -399,6 +399,17 @@ static void kafka_metrics(struct er_router *router, struct er_buf *out)
         er_worker_thread_positions(router->workers[i], sample_lag, out);
 }
 
+static void letters_metrics(struct er_router *router, struct er_buf *out)
+{
+    struct er_letters_stats stats;
+
+    er_kafka_dead_letters_stats(router->letters, &stats);
+    er_metrics_head(out, "eventrouter_dead_letter_retries_total");
+    er_metrics_sample(out, "eventrouter_dead_letter_retries_total", "result=\"sent\"", stats.sent);
+    er_metrics_sample(out, "eventrouter_dead_letter_retries_total", "result=\"failed\"", stats.failed);
+    er_metrics_sample(out, "eventrouter_dead_letter_retries_total", "result=\"unknown\"", stats.unknown);
+}
+
 static void build_metrics(struct er_router *router, struct er_buf *out)
 {
     bool exactly_once = router->options.config->delivery == ER_DELIVERY_EXACTLY_ONCE;
@@ -424,6 +435,7 @@ void er_router_metrics(struct er_router *router, struct er_buf *out)
     er_metrics_one(out, "eventrouter_ready", er_router_ready(router, NULL));
     rules_metrics(router, out);
     kafka_metrics(router, out);
+    letters_metrics(router, out);
     er_metrics_counters(out, counters, router->n_workers);
     er_metrics_process(out, router->start_wall_ms);
 }

@@ -24,6 +24,9 @@ enum er_sink_result {
 };
 #define ER_SINK_RESULTS 9
 
+/* What a dead letter, or an answer, calls a result that is not ER_SINK_OK. */
+enum er_code er_sink_code(enum er_sink_result result);
+
 /* Identifies a produced record until its report; the sink passes the pointer through. Constant meanwhile, so that a partitioner may
  * read it on any thread: er_partition_choose(key, ticket->keyed, ticket->source_partition, count) in router/partition.h. */
 struct er_sink_ticket {

@@ -223,17 +223,6 @@ static void to_dead_letter(struct er_worker *w, struct er_copy *copy, enum er_co
     er_worker_submit(w, copy);
 }
 
-static enum er_code code_of(enum er_sink_result result)
-{
-    static const enum er_code codes[ER_SINK_RESULTS] = {
-        [ER_SINK_TOO_LARGE] = ER_E_RECORD_TOO_LARGE,  [ER_SINK_TIMESTAMP] = ER_E_RECORD_INVALID,
-        [ER_SINK_INVALID] = ER_E_RECORD_INVALID,      [ER_SINK_MISSING] = ER_E_DESTINATION_MISSING,
-        [ER_SINK_REFUSED] = ER_E_DESTINATION_REFUSED,
-    };
-
-    return codes[result] == ER_OK ? ER_E_KAFKA : codes[result];
-}
-
 static void divert_waiting(struct er_worker *w, struct er_lane *lane)
 {
     struct er_copy *copy = lane->waiting.first;
@@ -312,12 +301,12 @@ static void copy_failed(struct er_worker *w, struct er_copy *copy, const struct 
     struct er_lane *lane = copy->lane;
 
     if (is_about_record(v->result)) {
-        to_dead_letter(w, copy, code_of(v->result), v->text);
+        to_dead_letter(w, copy, er_sink_code(v->result), v->text);
     } else if (v->result == ER_SINK_MISSING || v->result == ER_SINK_REFUSED) {
-        to_dead_letter(w, copy, code_of(v->result), v->text);
+        to_dead_letter(w, copy, er_sink_code(v->result), v->text);
         /* Reports of copies that were sent before the breaker opened say nothing new. */
         if (v->probe || lane->breaker == ER_BREAKER_CLOSED) {
-            er_worker_open_breaker(w, lane, code_of(v->result), v->text);
+            er_worker_open_breaker(w, lane, er_sink_code(v->result), v->text);
         }
     } else {
         try_again(w, copy);
@@ -361,7 +350,7 @@ static void failed_in_transaction(struct er_worker *w, struct er_copy *copy, con
     bool gone = v->result == ER_SINK_MISSING || v->result == ER_SINK_REFUSED;
 
     if (gone && !dead && (v->probe || lane->breaker == ER_BREAKER_CLOSED)) {
-        er_worker_open_breaker(w, lane, code_of(v->result), v->text);
+        er_worker_open_breaker(w, lane, er_sink_code(v->result), v->text);
     }
     if (dead && v->result == ER_SINK_MISSING) {
         w->o.hooks.ensure(w->o.hooks.ctx, lane->name);
@@ -479,7 +468,7 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
         delivered(w, copy);
     } else if (copy->window->detached) {
         if (v.probe && (v.result == ER_SINK_MISSING || v.result == ER_SINK_REFUSED)) {
-            er_worker_open_breaker(w, lane, code_of(v.result), v.text);
+            er_worker_open_breaker(w, lane, er_sink_code(v.result), v.text);
         }
         er_count(&w->o.counters->late_reports, 1);
         give_back(w, copy);

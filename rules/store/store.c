@@ -18,8 +18,13 @@ static const unsigned char migration_1[] = {
     0
 };
 
+static const unsigned char migration_2[] = {
+#include "schemas/sql/0002_retries.sql.inc"
+    0
+};
+
 /* Entry i leads from schema version i to i + 1, in one transaction. */
-static const unsigned char *const migrations[] = { migration_1 };
+static const unsigned char *const migrations[] = { migration_1, migration_2 };
 #define MIGRATIONS ((int)(sizeof migrations / sizeof *migrations))
 
 static enum er_code system_fail(const char *path, const char *doing, const char *advice, struct er_err *err)

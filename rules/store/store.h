@@ -71,4 +71,28 @@ enum er_code er_store_get_subscriber(struct er_store *store, struct er_str id, e
 enum er_code er_store_set_topics_created(struct er_store *store, const struct er_str *subscribers, size_t n,
                                          struct er_err *err) ER_MUST_CHECK;
 
+/* What was done to send a dead letter again. One statement each, on disk when it returns ER_OK; not a revision. */
+struct er_store_letter {
+    struct er_str topic; /* dead-letter topic */
+    int32_t partition;
+    int64_t offset;
+    uint64_t fingerprint; /* of what it says: another letter at the same place is another letter */
+};
+enum er_retry_state {
+    ER_RETRY_NONE,
+    ER_RETRY_UNKNOWN, /* begun; whether it was written is not known */
+    ER_RETRY_SENT
+};
+struct er_store_retry {
+    enum er_retry_state state;
+    int64_t at_ms;
+};
+enum er_code er_store_retry_get(struct er_store *store, const struct er_store_letter *letter, struct er_store_retry *out,
+                                struct er_err *err) ER_MUST_CHECK;
+enum er_code er_store_retry_set(struct er_store *store, const struct er_store_letter *letter, const struct er_store_retry *retry,
+                                struct er_err *err) ER_MUST_CHECK;
+/* Forgets the letters of a partition that retention has taken: those before its oldest offset. */
+enum er_code er_store_retry_prune(struct er_store *store, struct er_str topic, int32_t partition, int64_t oldest,
+                                  struct er_err *err) ER_MUST_CHECK;
+
 #endif

@@ -456,6 +456,91 @@ class Tests:
         self.expect("\x1b[" not in self.on_terminal(None, "sub", "list", NO_COLOR="1")[1], "NO_COLOR")
         server.close()
 
+    # ---- dead letters
+
+    @staticmethod
+    def letter(ref, source, **more):
+        return {"ref": ref, "code": "E604", "stage": "produce", "message": "too large", "source": source, "subscriber": "s", "subscription": "s-1",
+                "attempts": 1, "first_failed_at": "2026-11-21T09:05:40.123Z", "error_offset": None, "truncated": None, "retried": None,
+                "timestamp": None, "value_bytes": 7, **more}
+
+    def test_dead_letter_list(self):
+        # an empty page in the middle is not the end
+        pages = [(200, {"items": [self.letter("0-9", "raw/1/7")], "next_page_token": "aa", "scanned": 5}),
+                 (200, {"items": [], "next_page_token": "bb", "scanned": 50000}),
+                 (200, {"items": [self.letter("0-2", None, subscriber=None, retried={"outcome": "sent", "at": "t"})], "next_page_token": None, "scanned": 1})]
+        done, requests = self.scripted(pages, "dead-letter", "list", "--reason", "E604", "--stage", "produce", "--subscriber", "a b", "--since", "2h",
+                                       "--until", "2026-11-21T09:05:40Z")
+        self.equal(done.returncode, 0, done.stderr)
+        self.equal(requests[0][:2], ("GET", "/v1/dead-letters?reason=E604&stage=produce&subscriber=a%20b&since=2h&until=2026-11-21T09%3A05%3A40Z"
+                                            "&brief=true&limit=100"), "target")
+        self.equal([r[1].split("page_token=")[1] for r in requests[1:]], ["aa", "bb"], "pages")
+        self.equal([line.split() for line in done.stdout.splitlines()],
+                   [["REF", "CODE", "STAGE", "SUBSCRIBER", "SOURCE", "ATTEMPTS", "FAILED", "RETRIED"],
+                    ["0-9", "E604", "produce", "s", "raw/1/7", "1", "2026-11-21T09:05:40.123Z", "-"],
+                    ["0-2", "E604", "produce", "-", "-", "1", "2026-11-21T09:05:40.123Z", "sent"]], "table")
+        done, requests = self.scripted(pages, "dl", "list", "--all", "-o", "name")
+        self.equal((done.stdout, requests[0][1]), ("0-9\n0-2\n", "/v1/dead-letters?brief=true&limit=1000"), "names")
+        done, requests = self.scripted(pages, "dl", "list", "--limit", "1", "-o", "jsonl")
+        self.equal((json.loads(done.stdout)["ref"], requests[0][1]), ("0-9", "/v1/dead-letters?limit=1"), "whole events in JSON")
+        stuck = (200, {"items": [], "next_page_token": "aa", "scanned": 5})
+        done, requests = self.scripted([stuck] * 5, "dl", "list")
+        self.equal((done.returncode, len(requests)), (0, 2), "a server that stays where it is")
+        self.equal(self.scripted([(504, {"detail": "no", "errors": [{"code": "E601", "detail": "slow"}]})], "dl", "list")[0].returncode, 5, "timeout")
+        self.assert_wrong(["dead-letter", "list", "--limit", "0"], ["error[E800]", "--limit"])
+
+    def test_dead_letter_show(self):
+        done, requests = self.scripted([(200, self.letter("0-9", "raw/1/7", key="k", headers=[], value='{"a":1}'))], "dead-letter", "show", "0-9")
+        self.equal((done.returncode, requests[0][:2]), (0, ("GET", "/v1/dead-letters/0-9")), done.stderr)
+        self.expect(re.search(r"^message +too large$", done.stdout, re.MULTILINE), "member", done.stdout)
+        done, _ = self.scripted([(200, {"ref": "0-9", "value": "ä\n", "headers": []})], "dl", "show", "0-9", "--value")
+        self.equal((done.returncode, done.stdout), (0, "ä\n"), "value")
+        done, _ = self.scripted([(200, {"ref": "0-9", "value": "YWI=", "value_encoding": "base64"})], "dl", "show", "0-9", "--value")
+        self.equal((done.returncode, done.stdout), (0, "ab"), "Base64 value")
+        done, _ = self.scripted([(200, {"ref": "0-9", "value": None})], "dl", "show", "0-9", "--value")
+        self.equal((done.returncode, done.stdout), (1, ""), "tombstone")
+        self.expect("error[E404]" in done.stderr, "tombstone", done.stderr)
+        self.equal(self.scripted([(410, {"detail": "gone"})], "dl", "show", "0-9")[0].returncode, 3, "gone")
+
+    @staticmethod
+    def sent(ref):
+        return (200, {"ref": ref, "subscriber": "s", "topic": "sub.s", "partition": 0, "offset": 5, "attempts": 2})
+
+    def test_dead_letter_retry_by_name(self):
+        refused = (409, {"detail": "x", "errors": [{"code": "E443", "pointer": "", "detail": "sent before"}]})
+        done, requests = self.scripted([self.sent("0-1"), refused, self.sent("0-3")], "dead-letter", "retry", "0-1", "0-2", "0-3")
+        self.equal([r[:3] for r in requests], [("POST", f"/v1/dead-letters/0-{n}/retry", "") for n in (1, 2, 3)], "requests")
+        self.equal((done.returncode, done.stdout), (3, "retried    0-1 to sub.s/0/5\nretried    0-3 to sub.s/0/5\n"), "the others go on")
+        self.expect("error[E443]: sent before" in done.stderr, "refusal", done.stderr)
+        done, requests = self.scripted([self.sent("0-1")], "dl", "retry", "0-1", "--again", "-o", "json")
+        self.equal((json.loads(done.stdout)["offset"], requests[0][1]), (5, "/v1/dead-letters/0-1/retry?again=true"), "again")
+        self.equal(self.scripted([self.sent("0-1")], "dl", "retry", "0-1", "-o", "name")[0].stdout, "0-1\n", "name")
+        for words in ([], ["0-1", "--all"], ["0-1", "--subscriber", "s"], ["--subscriber", "s"]):
+            self.assert_wrong(["dead-letter", "retry", *words], ["error[E800]", "--all"])
+
+    def test_dead_letter_retry_all(self):
+        page = (200, {"items": [self.letter("0-9", "raw/1/9"), self.letter("0-8", "raw/1/10", retried={"outcome": "sent", "at": "t"}),
+                                self.letter("0-7", "raw/0/11"), self.letter("0-6", "raw/1/2"), self.letter("0-5", None, subscriber=None),
+                                self.letter("0-4", "a/9/9", truncated=12), self.letter("0-3", "raw/1/10"), self.letter("0-2", "other/5/1")],
+                      "next_page_token": None, "scanned": 9})
+        order = ["0-2", "0-7", "0-6", "0-9", "0-3"]
+        done, requests = self.scripted([page] + [self.sent(r) for r in order], "dl", "retry", "--all", "--subscriber", "s", "--reason", "E604", "-o", "name")
+        self.equal((done.returncode, done.stdout.split()), (0, order), done.stderr)
+        self.equal(requests[0][1], "/v1/dead-letters?reason=E604&subscriber=s&brief=true&limit=1000", "filters")
+        self.equal([r[1] for r in requests[1:]], [f"/v1/dead-letters/{r}/retry" for r in order], "by source")
+        self.expect("5 retried, 0 left, 1 sent before, 2 that cannot be sent" in done.stderr, "summary", done.stderr)
+        done, requests = self.scripted([page], "dl", "retry", "--all", "--dry-run", "--again", "-o", "name")
+        self.equal((done.stdout.split(), len(requests)), (["0-2", "0-7", "0-6", "0-9", "0-3", "0-8"], 1), "dry run")
+
+    def test_dead_letter_retry_all_keeps_the_order_after_a_failure(self):
+        page = (200, {"items": [self.letter("0-4", "raw/0/4"), self.letter("0-3", "raw/0/3", subscriber="t"), self.letter("0-2", "raw/0/2"),
+                                self.letter("0-1", "raw/0/1")], "next_page_token": None, "scanned": 4})
+        refused = (422, {"detail": "x", "errors": [{"code": "E602", "pointer": "", "detail": "no topic"}]})
+        done, requests = self.scripted([page, self.sent("0-1"), refused, self.sent("0-3")], "dl", "retry", "--all", "-o", "name")
+        self.equal((done.returncode, done.stdout.split()), (3, ["0-1", "0-3"]), "the other subscriber goes on")
+        self.equal([r[1] for r in requests[1:]], [f"/v1/dead-letters/0-{n}/retry" for n in (1, 2, 3)], "0-4 would be out of order")
+        self.expect("2 retried, 2 left" in done.stderr, "summary", done.stderr)
+
     # ---- the real one
 
     def test_with_the_daemon(self):

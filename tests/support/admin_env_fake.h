@@ -18,11 +18,23 @@ struct fake_env {
     struct er_change_request *held[8]; /* in order */
     size_t n_held;
     bool draining, not_ready;
+    /* dead letters, the oldest first; the last request about them */
+    struct er_letter letters[8];
+    size_t n_letters;
+    enum er_code letters_code; /* every answer */
+    enum er_code send_code;    /* answers to sends */
+    bool send_unknown, letters_hold;
+    struct er_letters_request *letters_held;
+    struct er_letters_filter filter; /* copied texts below */
+    char filter_text[3][40];
+    size_t sends;
+    char sent_topic[100];
     size_t commits;
     int64_t last_uid;
     char last_what[400];
     struct er_admin_access last_log; /* status 0: nothing was logged */
     char last_log_path[256];
+    char last_warning[256];
 };
 
 static inline enum er_code fake_env_commit(struct fake_env *fake, struct er_change_request *request, struct er_plan *plan,
@@ -92,6 +104,73 @@ static inline void fake_env_submit(void *ctx, struct er_change_request *request)
     }
 }
 
+static inline void fake_env_keep(struct er_str from, char *text, size_t size, struct er_str *out)
+{
+    snprintf(text, size, "%.*s", ER_STR_ARG(from));
+    *out = er_str_of(text);
+}
+
+/* The newest first, `limit` at a time; the filter is only noted. */
+static inline void fake_env_list(struct fake_env *fake, struct er_letters_request *request)
+{
+    size_t end = request->n_before > 0 ? (size_t)request->before[0].offset : fake->n_letters;
+
+    fake->filter = request->filter;
+    fake_env_keep(request->filter.code, fake->filter_text[0], sizeof fake->filter_text[0], &fake->filter.code);
+    fake_env_keep(request->filter.stage, fake->filter_text[1], sizeof fake->filter_text[1], &fake->filter.stage);
+    fake_env_keep(request->filter.subscriber, fake->filter_text[2], sizeof fake->filter_text[2], &fake->filter.subscriber);
+    request->letters = er_arena_calloc(request->arena, fake->n_letters + 1, sizeof *request->letters);
+    request->next = er_arena_calloc(request->arena, 1, sizeof *request->next);
+    request->oldest = er_arena_calloc(request->arena, 1, sizeof *request->oldest);
+    for (; end > 0 && request->n_letters < request->limit; end--) {
+        request->letters[request->n_letters++] = fake->letters[end - 1];
+    }
+    *request->next = (struct er_letter_place){ 0, (int64_t)end };
+    request->n_next = end > 0;
+    *request->oldest = fake->n_letters > 0 ? fake->letters[0].place : (struct er_letter_place){ 0, 0 };
+    request->n_oldest = 1;
+    request->scanned = request->n_letters;
+}
+
+static inline enum er_code fake_env_answer(struct fake_env *fake, struct er_letters_request *request)
+{
+    if (fake->letters_code != ER_OK) {
+        return er_err_set(&request->err, fake->letters_code, "refused by the test");
+    }
+    if (request->op == ER_LETTERS_LIST) {
+        fake_env_list(fake, request);
+        return ER_OK;
+    }
+    if (request->op == ER_LETTERS_SEND) {
+        fake->sends++;
+        snprintf(fake->sent_topic, sizeof fake->sent_topic, "%.*s", ER_STR_ARG(request->topic));
+        request->unknown = fake->send_unknown;
+        request->sent = (struct er_letter_place){ 3, 500 + (int64_t)fake->sends };
+        return fake->send_code == ER_OK ? ER_OK : er_err_set(&request->err, fake->send_code, "refused by the test");
+    }
+    for (size_t i = 0; i < fake->n_letters; i++) {
+        if (fake->letters[i].place.partition == request->place.partition &&
+            fake->letters[i].place.offset == request->place.offset) {
+            request->letters = &fake->letters[i];
+            request->n_letters = 1;
+            return ER_OK;
+        }
+    }
+    return er_err_set(&request->err, ER_E_NOT_FOUND, "there is no such dead letter");
+}
+
+static inline void fake_env_letters(void *ctx, struct er_letters_request *request)
+{
+    struct fake_env *fake = ctx;
+
+    if (fake->letters_hold) {
+        fake->letters_held = request;
+        return;
+    }
+    request->code = fake_env_answer(fake, request);
+    request->done(request->arg, request);
+}
+
 static inline void fake_env_status(void *ctx, struct er_json_writer *w)
 {
     struct fake_env *fake = ctx;
@@ -136,6 +215,13 @@ static inline void fake_env_log(void *ctx, const struct er_admin_access *access)
     fake->last_log.method = fake->last_log.path = NULL;
 }
 
+static inline void fake_env_warn(void *ctx, const struct er_err *err)
+{
+    struct fake_env *fake = ctx;
+
+    snprintf(fake->last_warning, sizeof fake->last_warning, "%s", err->text);
+}
+
 /* The store's directory is made under parent, for example "/tmp". */
 static inline bool fake_env_open(struct fake_env *fake, const char *parent)
 {
@@ -156,12 +242,15 @@ static inline bool fake_env_open(struct fake_env *fake, const char *parent)
                                             .limits = er_rule_default_limits() };
     fake->env = (struct er_admin_env){ .ctx = fake,
                                        .policy = &fake->policy,
+                                       .dead_letter_topic = "eventrouter.dead-letter",
                                        .submit = fake_env_submit,
+                                       .letters = fake_env_letters,
                                        .status = fake_env_status,
                                        .ready = fake_env_ready,
                                        .metrics = fake_env_metrics,
                                        .draining = fake_env_draining,
-                                       .log = fake_env_log };
+                                       .log = fake_env_log,
+                                       .warn = fake_env_warn };
     return er_ruleset_new(&options, &fake->env.ruleset, &err) == ER_OK &&
            er_store_open(fake->store_path, &fake->env.store, &err) == ER_OK;
 }

@@ -126,12 +126,92 @@ static void test_made_to_fit(void **state)
     er_dead_letter_scratch_free(&scratch);
 }
 
+/* What was built is read back, and sent again as the event was. */
+static void test_read_and_sent_again(void **state)
+{
+    struct er_dead_letter_scratch scratch = { 0 }, again = { 0 };
+    struct er_record from = event(), dead, out;
+    struct er_dead_letter l = letter();
+    struct er_header room[20];
+    struct er_letter got;
+
+    (void)state;
+    l.code = ER_E_RECORD_TOO_LARGE;
+    l.stage = ER_STAGE_PRODUCE;
+    l.error_offset = 4;
+    l.subscriber = ER_STR("s");
+    l.subscription = ER_STR("s-1");
+    l.retimed = true;
+    l.attempts = 3;
+    from.timestamp_ms = -5;
+    assert_true(er_dead_letter_build(&scratch, &from, &l, &dead));
+    dead.partition = 2;
+    dead.offset = 70;
+    er_dead_letter_read(&dead, room, &got);
+    assert_int_equal(got.place.partition, 2);
+    assert_int_equal(got.place.offset, 70);
+    assert_true(er_str_eq(got.code, ER_STR("E604")) && er_str_eq(got.stage, ER_STR("produce")));
+    assert_true(er_str_eq(got.message, ER_STR("too short")) && er_str_eq(got.source, ER_STR("raw/1/7")));
+    assert_true(er_str_eq(got.subscriber, ER_STR("s")) && er_str_eq(got.subscription, ER_STR("s-1")));
+    assert_int_equal(got.attempts, 3);
+    assert_int_equal(got.error_offset, 4);
+    assert_int_equal(got.truncated, -1);
+    assert_int_equal(got.first_failed_ms, INT64_C(1795251940123));
+    assert_int_equal(got.event.timestamp_ms, -5);
+    check_headers(&got.event, "h=v;eventrouter-hops=8;");
+
+    assert_true(er_dead_letter_again(&again, &got, &out));
+    check_headers(&out, "h=v;eventrouter-hops=8;eventrouter-source=raw/1/7;eventrouter-attempts=4;");
+    assert_true(out.has_key && er_str_eq(out.key, from.key) && out.has_value && er_str_eq(out.value, from.value));
+    assert_int_equal(out.timestamp_ms, -5);
+
+    l.cut = ER_CUT_VALUE;
+    l.retimed = false;
+    assert_true(er_dead_letter_build(&scratch, &from, &l, &dead));
+    er_dead_letter_read(&dead, room, &got);
+    assert_int_equal(got.truncated, 4);
+    er_dead_letter_scratch_free(&scratch);
+    er_dead_letter_scratch_free(&again);
+}
+
+/* Anybody may write to the topic. */
+static void test_foreign_records(void **state)
+{
+    static const struct er_header headers[] = {
+        { { "eventrouter-attempts", 20 }, { "-1", 2 }, false },
+        { { "eventrouter-error-offset", 24 }, { "1234567890123456789", 19 }, false },
+        { { "eventrouter-first-failed-at", 27 }, { "yesterday", 9 }, false },
+        { { "eventrouter-original-timestamp", 30 }, { "-", 1 }, false },
+        { { "eventrouter-error-code", 22 }, { NULL, 0 }, true },
+        { { "eventrouter-error-truncated", 27 }, { "", 0 }, false },
+        { { "mine", 4 }, { NULL, 0 }, true },
+    };
+    struct er_record from = { .timestamp_ms = 77, .headers = headers, .n_headers = 7 }, out;
+    struct er_dead_letter_scratch scratch = { 0 };
+    struct er_header room[7];
+    struct er_letter got;
+
+    (void)state;
+    er_dead_letter_read(&from, room, &got);
+    assert_int_equal(got.code.n, 0);
+    assert_int_equal(got.subscriber.n, 0);
+    assert_int_equal(got.attempts, -1);
+    assert_int_equal(got.error_offset, -1);
+    assert_int_equal(got.truncated, -1);
+    assert_true(got.first_failed_ms == ER_LETTER_NO_TIME);
+    assert_int_equal(got.event.timestamp_ms, 77);
+    assert_int_equal(got.event.n_headers, 1);
+    assert_true(got.event.headers[0].null_value);
+    assert_true(er_dead_letter_again(&scratch, &got, &out));
+    check_headers(&out, "mine=;eventrouter-attempts=1;");
+    er_dead_letter_scratch_free(&scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse_error),
-        cmocka_unit_test(test_about_a_copy),
-        cmocka_unit_test(test_made_to_fit),
+        cmocka_unit_test(test_parse_error),         cmocka_unit_test(test_about_a_copy),    cmocka_unit_test(test_made_to_fit),
+        cmocka_unit_test(test_read_and_sent_again), cmocka_unit_test(test_foreign_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ static void opens_empty_and_again(void **state)
     open_store(f);
     assert_int_equal(er_store_revision(f->store), 0);
     ASK(f, "PRAGMA journal_mode", "wal");
-    ASK(f, "PRAGMA user_version", "1");
+    ASK(f, "PRAGMA user_version", "2");
     ASK(f, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%' AND strict = 0", "0");
 }
 
@@ -104,7 +104,7 @@ static void refuses_newer_and_foreign(void **state)
     close_store(f);
     execute(f, "PRAGMA user_version = 7");
     assert_int_equal(stat(f->path, &before), 0);
-    assert_refused(f, f->path, ER_E_STORE_NEWER, "has schema version 7, this router knows up to 1");
+    assert_refused(f, f->path, ER_E_STORE_NEWER, "has schema version 7, this router knows up to 2");
     assert_int_equal(stat(f->path, &after), 0);
     assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec); /* refused means untouched */
     execute(f, "PRAGMA user_version = 1; PRAGMA application_id = 5");
@@ -247,6 +247,81 @@ static void reads_subscribers(void **state)
     assert_int_equal(er_store_get_subscriber(f->store, ER_STR("nobody"), see_subscriber, &row, &f->err), ER_E_NOT_FOUND);
 }
 
+/* --- dead letters that were sent again --- */
+
+static struct er_store_retry retry_of(struct fixture *f, const struct er_store_letter *letter)
+{
+    struct er_store_retry retry;
+
+    if (er_store_retry_get(f->store, letter, &retry, &f->err) != ER_OK) {
+        fail_msg("%s", f->err.text);
+    }
+    return retry;
+}
+
+static void set_retry(struct fixture *f, const struct er_store_letter *letter, enum er_retry_state retry_state, int64_t at_ms)
+{
+    if (er_store_retry_set(f->store, letter, &(struct er_store_retry){ retry_state, at_ms }, &f->err) != ER_OK) {
+        fail_msg("%s", f->err.text);
+    }
+}
+
+static void remembers_retries(void **state)
+{
+    struct fixture *f = *state;
+    struct er_store_letter letter = { ER_STR("dead"), 1, 7, UINT64_MAX - 5 }, other = letter;
+
+    assert_int_equal(retry_of(f, &letter).state, ER_RETRY_NONE);
+    set_retry(f, &letter, ER_RETRY_UNKNOWN, 100);
+    assert_int_equal(retry_of(f, &letter).state, ER_RETRY_UNKNOWN);
+    set_retry(f, &letter, ER_RETRY_SENT, 200);
+    close_store(f);
+    open_store(f);
+    assert_int_equal(retry_of(f, &letter).state, ER_RETRY_SENT);
+    assert_int_equal(retry_of(f, &letter).at_ms, 200);
+    assert_int_equal(er_store_revision(f->store), 0);
+    other.fingerprint = 5; /* the topic was made anew */
+    assert_int_equal(retry_of(f, &other).state, ER_RETRY_NONE);
+    other = letter;
+    other.partition = 2;
+    assert_int_equal(retry_of(f, &other).state, ER_RETRY_NONE);
+    set_retry(f, &letter, ER_RETRY_NONE, 0);
+    assert_int_equal(retry_of(f, &letter).state, ER_RETRY_NONE);
+    ASK(f, "SELECT count(*) FROM letter_retry", "0");
+}
+
+static void forgets_what_retention_took(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int64_t offset = 0; offset < 10; offset++) {
+        for (int32_t partition = 0; partition < 2; partition++) {
+            set_retry(f, &(struct er_store_letter){ ER_STR("dead"), partition, offset, 1 }, ER_RETRY_SENT, 1);
+        }
+    }
+    assert_int_equal(er_store_retry_prune(f->store, ER_STR("other"), 0, 100, &f->err), ER_OK);
+    ASK(f, "SELECT count(*) FROM letter_retry", "20");
+    assert_int_equal(er_store_retry_prune(f->store, ER_STR("dead"), 1, 4, &f->err), ER_OK);
+    ASK(f, "SELECT count(*) FROM letter_retry", "16");
+    ASK(f, "SELECT min(position) FROM letter_retry WHERE partition = 1", "4");
+}
+
+/* A store of the first version opens, with all that is in it. */
+static void takes_over_an_older_store(void **state)
+{
+    struct fixture *f = *state;
+    struct er_store_letter letter = { ER_STR("dead"), 0, 0, 1 };
+
+    assert_int_equal(put_now(f, "{\"id\":\"a\",\"subscriber\":\"A\"}"), 1);
+    close_store(f);
+    execute(f, "DROP TABLE letter_retry; PRAGMA user_version = 1");
+    open_store(f);
+    assert_int_equal(er_store_revision(f->store), 1);
+    ASK(f, "PRAGMA user_version", "2");
+    set_retry(f, &letter, ER_RETRY_SENT, 1);
+    assert_int_equal(retry_of(f, &letter).state, ER_RETRY_SENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +334,9 @@ int main(void)
         STORE_TEST(filters),
         STORE_TEST(stops_early),
         STORE_TEST(reads_subscribers),
+        STORE_TEST(remembers_retries),
+        STORE_TEST(forgets_what_retention_took),
+        STORE_TEST(takes_over_an_older_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
