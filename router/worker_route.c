@@ -188,6 +188,17 @@ static uint32_t held_bytes(const struct er_record *record, size_t copies)
     return held < UINT32_MAX ? (uint32_t)held : UINT32_MAX;
 }
 
+/* May move the slots. False: put off. */
+static bool reserve_slot(struct er_worker *w, struct er_window *window)
+{
+    if (er_window_reserve(window)) {
+        return true;
+    }
+    er_count(&w->o.counters->no_memory, 1);
+    w->put_off_until = w->now + PUT_OFF_NS;
+    return false;
+}
+
 /* Makes record the event at hand and decides it. False: put off, nothing has happened yet. */
 static bool plan_event(struct er_worker *w, struct er_window *window, uint64_t seq, const struct er_record *record,
                        struct er_copies *plan)
@@ -198,7 +209,7 @@ static bool plan_event(struct er_worker *w, struct er_window *window, uint64_t s
     c->seq = seq;
     c->record = record;
     c->marked = false;
-    if (!er_window_reserve(window) || !decide(w, plan)) {
+    if (!decide(w, plan)) {
         forget_plan(w, plan);
         c->window = NULL;
         er_count(&w->o.counters->no_memory, 1);
@@ -234,8 +245,7 @@ static struct er_slot *push_slot(struct er_worker *w, struct er_window *window, 
 /* Behind events of its partition that are to be routed again. */
 static bool park(struct er_worker *w, struct er_window *window, const struct er_record *record)
 {
-    if (!er_window_reserve(window)) {
-        w->put_off_until = w->now + PUT_OFF_NS;
+    if (!reserve_slot(w, window)) {
         return false;
     }
     push_slot(w, window, record, 1)->unreported = 0;
@@ -256,7 +266,7 @@ static bool route_event(struct er_worker *w, const struct er_source_record *from
     if (window->routed < window->head) {
         return park(w, window, &from->record);
     }
-    if (!plan_event(w, window, window->head, &from->record, &plan) || !is_admitted(w, &plan)) {
+    if (!reserve_slot(w, window) || !plan_event(w, window, window->head, &from->record, &plan) || !is_admitted(w, &plan)) {
         return false;
     }
     slot = push_slot(w, window, &from->record, plan.n);

@@ -180,10 +180,10 @@ static void go_on_elsewhere(struct chaos *c)
     struct fake_partition *p = partition_of(c, log);
     int64_t next = p->committed < 0 ? 0 : p->committed;
 
-    if (log->place != AWAY && !p->fenced) {
-        if (log->place == HERE && p->assigned && pick(c, 4) == 0) {
-            say(c, "fence raw/%u", i);
-        }
+    if (log->place == HERE && p->assigned && !p->fenced && pick(c, 4) == 0) {
+        say(c, "fence raw/%u", i);
+    }
+    if (log->place != AWAY && !(p->assigned && p->fenced)) {
         return;
     }
     for (unsigned n = 1 + pick(c, 10); n > 0 && next < log->end; n--) {
