@@ -280,8 +280,21 @@ static void hurry_when_dry(struct er_worker *w)
     w->hurry_at = w->now + w->hurry_gap;
 }
 
+/* No dead letter waits any more, though none was delivered: its partition is gone, or another revision wants none. */
+static void forget_health(struct er_worker *w)
+{
+    bool waits = w->txn.on ? !er_worker_txn_is_through(w) : w->dead_lane->waiting.n > 0 || w->dead_lane->sent > 0;
+
+    if (!waits) {
+        er_worker_set_health(w, true, "nothing waits for it any more");
+    }
+}
+
 static void serve_timers(struct er_worker *w)
 {
+    if (w->dead_letter_down) {
+        forget_health(w);
+    }
     er_worker_sweep_detached(w);
     er_worker_look_for_stalls(w);
     if (w->now >= w->sweep_at && w->txn.n_refusals == 0) {

@@ -352,7 +352,7 @@ static void failed_in_transaction(struct er_worker *w, struct er_copy *copy, con
     if (gone && !dead && (v->probe || lane->breaker == ER_BREAKER_CLOSED)) {
         er_worker_open_breaker(w, lane, er_sink_code(v->result), v->text);
     }
-    if (dead && v->result == ER_SINK_MISSING) {
+    if (dead && v->result == ER_SINK_MISSING && !w->txn.hopeless) {
         w->o.hooks.ensure(w->o.hooks.ctx, lane->name);
     }
     er_worker_txn_blame(w, copy, v->result, v->text);

@@ -18,6 +18,7 @@ struct er_current {
     unsigned hops;
     struct er_provenance_marks marks;
     bool marked; /* er_worker.headers fit the next copy of the event too */
+    size_t duplicate_keys, undecided; /* to be counted once it is routed */
 };
 
 /* A copy that was refused for itself: what becomes of it when its event is routed again. */
@@ -51,7 +52,7 @@ struct er_worker_txn {
     bool on; /* exactly-once */
     enum er_txn_state state;
     uint64_t revision; /* that decides all its events */
-    int64_t opened_at;
+    int64_t opened_at; /* its first event */
     int64_t abort_at; /* aborting: not before all is reported, or then */
     size_t events, bytes;
     size_t unrouted; /* slots that are to be routed again */
@@ -62,10 +63,11 @@ struct er_worker_txn {
     bool hopeless;   /* the dead-letter topic takes nothing */
     bool back_off;   /* the reason may pass */
     bool again;      /* the last call wants to be repeated */
+    bool asked;      /* to be committed: it may happen from now on */
     unsigned aborts; /* of the same events */
     int64_t retry_at, retry_ns;
     struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
-    size_t n_offsets;                 /* 0: not made yet */
+    size_t n_offsets;
     struct er_counters tally;         /* of the transaction; added to the worker's when it is committed */
     bool sizes;                       /* a lane has refused a record for its size */
     struct er_refusal refusals[ER_REFUSALS];
@@ -156,6 +158,7 @@ void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum e
 const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
 void er_worker_txn_fail(struct er_worker *w);                /* abort, and try again without delay */
 bool er_worker_txn_settled(struct er_worker *w, bool hurry); /* partitions may be given up now; works towards it */
+bool er_worker_txn_is_through(const struct er_worker *w);    /* nothing is to be routed again */
 void er_worker_txn_detach(struct er_worker *w, struct er_window *window);
 int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns); /* no longer than that in the source */
 

@@ -149,6 +149,9 @@ static void serve_assigned(struct er_worker *w)
         if (!windows_reserve(w, p->index)) {
             return;
         }
+        if (w->txn.on && w->windows[p->index] != NULL && !er_worker_txn_settled(w, true)) {
+            return;
+        }
         window = er_window_new(p->topic, p->partition, p->index);
         if (window == NULL) {
             return;

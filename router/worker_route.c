@@ -133,12 +133,8 @@ static bool decide(struct er_worker *w, struct er_copies *plan)
     if (!plan_match(w, plan, &match)) {
         return false;
     }
-    if (match.duplicate_keys > 0) {
-        er_count(&w->tally->duplicate_keys, match.duplicate_keys);
-    }
-    if (match.n_undecided > 0) {
-        er_count(&w->tally->undecided, match.n_undecided);
-    }
+    w->current.duplicate_keys = match.duplicate_keys;
+    w->current.undecided = match.n_undecided;
     return true;
 }
 
@@ -158,6 +154,12 @@ static void carry_out(struct er_worker *w, struct er_window *window, struct er_c
     uint64_t seq = w->current.seq;
     struct er_slot *slot = er_window_slot(window, seq);
 
+    if (w->current.duplicate_keys > 0) {
+        er_count(&w->tally->duplicate_keys, w->current.duplicate_keys);
+    }
+    if (w->current.undecided > 0) {
+        er_count(&w->tally->undecided, w->current.undecided);
+    }
     slot->unreported += (uint32_t)plan->n;
     window->copies += plan->n;
     for (struct er_copy *copy = plan->first; copy != NULL; copy = copy->next) {
@@ -209,6 +211,7 @@ static bool plan_event(struct er_worker *w, struct er_window *window, uint64_t s
     c->seq = seq;
     c->record = record;
     c->marked = false;
+    c->duplicate_keys = c->undecided = 0;
     if (!decide(w, plan)) {
         forget_plan(w, plan);
         c->window = NULL;
@@ -298,6 +301,20 @@ bool er_worker_route_again(struct er_worker *w, struct er_window *window)
     return true;
 }
 
+/* What needs no transaction: records behind others of their partition that wait, and those of partitions that are gone. */
+static void put_aside(struct er_worker *w)
+{
+    while (w->batch_at < w->batch_n && !er_worker_window_full(w)) {
+        const struct er_source_record *record = &w->batch[w->batch_at];
+        const struct er_window *window = record->index < w->n_windows ? w->windows[record->index] : NULL;
+
+        if ((window != NULL && window->routed == window->head) || !route_event(w, record)) {
+            return;
+        }
+        w->batch_at++;
+    }
+}
+
 static bool may_route(const struct er_worker *w)
 {
     bool fresh = w->batch_at < w->batch_n && !er_worker_window_full(w);
@@ -344,6 +361,9 @@ bool er_worker_route(struct er_worker *w)
         return false;
     }
     start = w->now = er_clock_now(&w->o.clock);
+    if (w->txn.unrouted > 0) {
+        put_aside(w);
+    }
     revision = er_matcher_pin(w->matcher);
     if (!w->txn.on || er_worker_txn_enter(w, revision)) {
         if (w->txn.unrouted > 0) {

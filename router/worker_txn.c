@@ -57,10 +57,11 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
     struct er_worker_txn *t = &w->txn;
 
     if (t->state == ER_TXN_OPEN) {
+        t->revision = t->events == 0 ? revision : t->revision;
         t->end |= t->revision != revision; /* each transaction is decided by one revision */
         return !t->end;
     }
-    if (w->batch_at >= w->batch_n && next_unrouted(w) == NULL) {
+    if ((w->batch_at >= w->batch_n || er_worker_window_full(w)) && next_unrouted(w) == NULL) {
         return false;
     }
     if (w->o.txn.ops->begin(w->o.txn.ctx) != ER_TXN_DONE) {
@@ -69,7 +70,6 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
     }
     t->state = ER_TXN_OPEN;
     t->revision = revision;
-    t->opened_at = w->now;
     return true;
 }
 
@@ -91,8 +91,12 @@ bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan)
 
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot)
 {
-    w->txn.events++;
-    w->txn.bytes += slot->held;
+    struct er_worker_txn *t = &w->txn;
+
+    if (t->events++ == 0) {
+        t->opened_at = w->now;
+    }
+    t->bytes += slot->held;
 }
 
 void er_worker_txn_route_again(struct er_worker *w, int64_t until)
@@ -111,7 +115,7 @@ void er_worker_txn_route_again(struct er_worker *w, int64_t until)
             return;
         }
         t->unrouted--;
-        t->end = suspicious;
+        t->end |= suspicious;
         if (i % CLOCK_EVERY == 0) {
             w->now = er_clock_now(&w->o.clock);
             if (w->now >= until) {
@@ -125,7 +129,8 @@ static bool is_due(const struct er_worker *w)
 {
     const struct er_worker_txn *t = &w->txn;
 
-    return t->end || t->events >= t->limit || t->bytes >= w->o.limits.txn_bytes || w->now - t->opened_at >= w->o.limits.txn_ns;
+    return t->events > 0 && (t->end || t->events >= t->limit || t->bytes >= w->o.limits.txn_bytes ||
+                             w->now - t->opened_at >= w->o.limits.txn_ns);
 }
 
 int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns)
@@ -133,9 +138,9 @@ int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns)
     const struct er_worker_txn *t = &w->txn;
     int64_t left = wait_ns;
 
-    if (t->state == ER_TXN_OPEN) {
+    if (t->state == ER_TXN_OPEN && t->events > 0) {
         left = is_due(w) ? 0 : t->opened_at + w->o.limits.txn_ns - w->now;
-    } else if (t->state != ER_TXN_IDLE) {
+    } else if (t->state != ER_TXN_IDLE && t->state != ER_TXN_OPEN) {
         left = t->again ? AGAIN_WAIT_NS : 0;
     } else if (t->unrouted > 0) {
         left = w->now < t->retry_at ? t->retry_at - w->now : AGAIN_WAIT_NS;
@@ -168,13 +173,16 @@ const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const 
     return i < w->txn.n_refusals ? &w->txn.refusals[i] : NULL;
 }
 
+/* Those of a window that goes away (NULL: none), and those of events that are committed. */
 static void forget_refusals(struct er_worker_txn *t, const struct er_window *window)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < t->n_refusals; i++) {
-        if (t->refusals[i].window != window) {
-            t->refusals[kept++] = t->refusals[i];
+        const struct er_refusal *r = &t->refusals[i];
+
+        if (r->window != window && r->seq >= r->window->base) {
+            t->refusals[kept++] = *r;
         }
     }
     t->n_refusals = kept;
@@ -301,7 +309,7 @@ static void end_transaction(struct er_worker *w)
     forget_tally(w);
     t->state = ER_TXN_IDLE;
     t->events = t->bytes = t->n_offsets = 0;
-    t->end = t->failed = t->bisect = t->hopeless = t->back_off = t->again = false;
+    t->end = t->failed = t->bisect = t->hopeless = t->back_off = t->again = t->asked = false;
 }
 
 /* The oldest slot is committed. */
@@ -330,7 +338,7 @@ static void committed(struct er_worker *w)
     t->limit = limit < w->o.limits.txn_events ? limit : w->o.limits.txn_events;
     t->aborts = 0;
     t->retry_at = t->retry_ns = 0;
-    t->n_refusals = 0;
+    forget_refusals(t, NULL);
     end_transaction(w);
 }
 
@@ -415,14 +423,11 @@ static void list_offsets(struct er_worker *w)
     }
 }
 
-static void pop_routed(struct er_worker *w)
+static void pop_routed(struct er_worker *w, struct er_window *window)
 {
-    for (size_t i = 0; i < w->n_windows; i++) {
-        struct er_window *window = w->windows[i];
-
-        while (window != NULL && window->base < window->routed) {
-            pop(w, window);
-        }
+    while (window->base < window->routed) {
+        w->txn.events--;
+        pop(w, window);
     }
 }
 
@@ -472,8 +477,9 @@ static void serve_committing(struct er_worker *w)
         (void)w->o.sink.ops->hurry(w->o.sink.ctx, w->o.limits.busy_wait_ns);
         return;
     }
-    if (t->n_offsets == 0) {
+    if (!t->asked) {
         list_offsets(w);
+        t->asked = true;
     }
     start = er_clock_now(&w->o.clock);
     result = w->o.txn.ops->commit(w->o.txn.ctx, t->offsets, t->n_offsets, w->o.limits.txn_slice_ns);
@@ -481,7 +487,9 @@ static void serve_committing(struct er_worker *w)
     t->again = result == ER_TXN_AGAIN;
     if (result == ER_TXN_DONE) {
         er_histogram_add(&w->o.counters->commit, w->now - start);
-        pop_routed(w);
+        for (size_t i = 0; i < t->n_offsets; i++) {
+            pop_routed(w, w->windows[t->offsets[i].index]);
+        }
         committed(w);
     } else if (result == ER_TXN_ABORT) {
         t->back_off = true;
@@ -509,21 +517,20 @@ static void serve_renewing(struct er_worker *w)
     }
 }
 
-/* Commits reach all partitions of a transaction together. */
+/* Each partition answers for itself, and only its exact offset is a yes: another member may have gone on with one that is lost and not yet
+ * known to be, and an offset may be one of a log that was since truncated. What is routed again without need is refused with the commit. */
 static void take_answer(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
-    bool done = false;
 
     for (size_t i = 0; i < t->n_offsets; i++) {
         struct er_window *window = w->windows[t->offsets[i].index];
 
-        while (window->base < window->routed && er_window_slot(window, window->base)->offset < t->offsets[i].next) {
-            pop(w, window);
-            done = true;
+        if (t->offsets[i].next == er_window_slot(window, window->routed - 1)->offset + 1) {
+            pop_routed(w, window);
         }
     }
-    if (done) {
+    if (t->n_offsets > 0 && t->events == 0) {
         committed(w);
     } else {
         roll_back(w);
@@ -586,11 +593,11 @@ bool er_worker_txn_settled(struct er_worker *w, bool hurry)
     case ER_TXN_IDLE:
         return true;
     case ER_TXN_OPEN:
-        t->failed |= hurry;
+        t->failed |= hurry || t->events == 0;
         t->end = true;
         return false;
     case ER_TXN_COMMITTING:
-        if (hurry && t->n_offsets == 0) {
+        if (hurry && !t->asked) {
             t->failed = true;
         } else if (hurry) {
             t->state = ER_TXN_RENEWING;
@@ -601,9 +608,14 @@ bool er_worker_txn_settled(struct er_worker *w, bool hurry)
         return false;
     case ER_TXN_RENEWING:
     case ER_TXN_ASKING:
-        return hurry;
+        return hurry || t->events == 0; /* nobody's outcome is in doubt */
     }
     return false;
+}
+
+bool er_worker_txn_is_through(const struct er_worker *w)
+{
+    return w->txn.state == ER_TXN_IDLE && w->txn.unrouted == 0;
 }
 
 void er_worker_txn_detach(struct er_worker *w, struct er_window *window)
