@@ -158,6 +158,7 @@ ORACLE := $(wildcard tests/oracle/*_test.py)
 SCHEMA_TESTS := $(wildcard tests/schemas/*_test.py)
 CLI_TESTS := $(wildcard tests/cli/*_test.py)
 GOLDEN_PY := $(wildcard tests/golden/*_test.py)
+FAULT_TESTS := $(wildcard tests/faults/*_test.py)
 
 # LIBRDKAFKA=FOLDER: what is tested runs with the librdkafka.so.1 of that folder; the clients that watch it in the integration tests keep
 # the system's.
@@ -181,7 +182,8 @@ SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTH
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
                oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)") -- \
                schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)") -- \
-               cli $(foreach o,$(CLI_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
+               cli $(foreach o,$(CLI_TESTS),"$(PYTHON) $(o) --programs $(BUILD)") -- \
+               fault-rig $(foreach o,$(FAULT_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
 PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(PROGRAMS)
 SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
