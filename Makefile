@@ -5,7 +5,8 @@ MODE ?= release
 ifeq ($(origin SAN),command line)
 MODE := $(if $(findstring thread,$(SAN)),tsan,asan)
 endif
-BUILD ?= build/$(MODE)
+# FAULTS=1: failpoints and planted bugs for the fault rig (rules/base/faults.h).
+BUILD ?= build/$(MODE)$(if $(FAULTS),-faults)
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 VERSION := 0.1.0
@@ -61,7 +62,7 @@ ALLOCATOR_LIBS := $(if $(filter-out libc,$(ALLOCATOR)),-Wl$(comma)--push-state$(
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -lpthread)$(PKG_LIBS)
 ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -I$(BUILD)/gen -DER_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) \
-             $(SANFLAGS) $(CFLAGS) $(CPPFLAGS)
+             $(SANFLAGS) $(if $(FAULTS),-DER_FAULTS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS) $(TSAN_THREADS)
 # Own number of jobs, unless the user has said one.
 JOBS = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
@@ -86,7 +87,7 @@ $(BUILD)/flags-code $(BUILD)/flags-link:
 	@mkdir -p $(@D)
 	@printf '%s\n' $(call quoted,$(if $(filter %-code,$@),$(CODE_FLAGS),$(LINK_FLAGS))) > $@
 
-RULES_SRC := $(wildcard rules/*/*.c)
+RULES_SRC := $(wildcard rules/*/*.c) $(if $(FAULTS),tests/faults/faults.c)
 ROUTER_SRC := $(filter-out router/main.c,$(wildcard router/*.c))
 CTL_SRC := $(wildcard admin/ctl_*.c)
 ADMIN_SRC := $(filter-out $(CTL_SRC),$(wildcard admin/*.c))
