@@ -123,7 +123,7 @@ static enum er_code apply(struct er_change_queue *queue, struct er_plan *plan, s
         return ER_OK;
     }
     ER_FAILPOINT("before-rule-commit");
-    if (!ER_PLANTED("rule-not-durable"))
+    if (change.n_put != 1 || !ER_PLANTED("rule-not-durable"))
         code = er_plan_commit(plan, &request->actor, er_clock_wall_ms(), &revision, err);
     ER_FAILPOINT("after-rule-commit");
     if (code != ER_OK) {
@@ -131,7 +131,7 @@ static enum er_code apply(struct er_change_queue *queue, struct er_plan *plan, s
         return code;
     }
     committed = er_clock_ns();
-    if (ER_PLANTED("rule-not-active"))
+    if (change.n_put == 1 && ER_PLANTED("rule-not-active"))
         er_ruleset_abandon(queue->options.ruleset);
     else
         er_ruleset_publish(queue->options.ruleset);

@@ -59,10 +59,10 @@ class Names:
 
 
 class Checker:
-    """history: {revision: rules} when rules changed during the run; copies must then carry their revision (provenance full).
-    diverting: subscribers whose destination may have refused copies; these may be dead letters instead."""
+    """history: ({revision: rules}, [(revision, number of events in each partition when it was answered)]) when rules changed during the
+    run; copies must then carry their revision (provenance full). diverting: subscribers whose destination may have refused copies; these may be dead letters instead."""
 
-    def __init__(self, world, names, history=None, diverting=()):
+    def __init__(self, world, names, history=({}, ()), diverting=()):
         self.world, self.names, self.diverting = world, names, frozenset(diverting)
         self.result = Result(world.seed)
         subscribers = sorted(names.destinations.values())
@@ -77,7 +77,8 @@ class Checker:
         self.revisions = [array("l", [0]) * len(events) for events in world.events]
         self.last = {}
         self.hashes = {}
-        self.accepts = {revision: compile_rules(rules) for revision, rules in (history or {}).items()}
+        self.accepts = {revision: compile_rules(rules) for revision, rules in history[0].items()}
+        self.answered = history[1]
         self.decided = {}
         self.raw = names.raw.encode()
 
@@ -240,8 +241,17 @@ class Checker:
                     if revisions[number] < newest:
                         self.result.note("unexplained", "revision goes back", (partition, number), newest, revisions[number])
                     newest = max(newest, revisions[number])
+            self.answered_revisions(partition, revisions)
         self.result.events = self.world.count()
         return self.result
+
+    def answered_revisions(self, partition, revisions):
+        """An event that was published after a change was answered is decided by that revision or a newer one (or has no copy at all)."""
+        bounds = [(counts[partition], revision) for revision, counts in self.answered]
+        for (begin, revision), (end, _) in zip(bounds, bounds[1:] + [(len(revisions), 0)]):
+            for number in range(begin, end):
+                if 0 < revisions[number] < revision:
+                    self.result.note("unexplained", "older revision than answered", (partition, number), revisions[number], revision)
 
     def differs(self, place, wanted, found):
         (copies, letters), (got, dead, diverted) = wanted, found
@@ -263,12 +273,3 @@ class Checker:
             yield low
             bits ^= low
 
-
-def check(kafka, world, names, history=None, diverting=()):
-    """Reads the source and then every topic of the run from the start, read_committed."""
-    checker = Checker(world, names, history, diverting)
-    for message in kafka.scan([names.raw], make=lambda m: m):
-        checker.take_source(message)
-    for message in kafka.scan(names.all(), make=lambda m: m):
-        checker.take(message)
-    return checker.finish()

@@ -238,7 +238,7 @@ def test_undecided_is_not_delivered():
 
 def test_revisions():
     ideal = Ideal(revision=7)
-    history = {7: ideal.world.rules, 8: [r for r in ideal.world.rules if r["subscriber"] != "mail"]}
+    history = {7: ideal.world.rules, 8: [r for r in ideal.world.rules if r["subscriber"] != "mail"]}, ()
     expect(ideal.check(history=history))
     at = ideal.find("t.all")
     right = ideal.copies[at]
@@ -250,12 +250,31 @@ def test_revisions():
     assert wrong(ideal.check(history=history)), "there is no revision 9"
 
 
+def test_rules_decide_by_revision():
+    ideal = Ideal(revision=7)
+    history = {7: [r for r in ideal.world.rules if r["subscriber"] != "mail"]}, ()
+    mail = sum(m.topic() == "t.mail" for m in ideal.copies)
+    expect(ideal.check(history=history), unexplained=mail)
+
+
 def test_revision_goes_back():
     ideal = Ideal(revision=7)
-    history = {6: ideal.world.rules, 7: ideal.world.rules}
+    history = {6: ideal.world.rules, 7: ideal.world.rules}, ()
     source = ideal.copies[ideal.find("t.all", lambda m: len(m.headers()) == 2)].headers()[0]
     ideal.copies = [m.with_header("eventrouter-revision", b"6") if source in m.headers() else m for m in ideal.copies]
     expect(ideal.check(history=history), unexplained=1)
+
+
+def test_change_that_was_answered_too_early():
+    """Revision 8 was answered when 100 events were in partition 1; its 101st was still decided by 7."""
+    rules = {7: None, 8: None}
+    for begin, late in ((400, 0), (399, 1), (350, 50)):
+        ideal = Ideal(revision=7)
+        rules = {7: ideal.world.rules, 8: ideal.world.rules}
+        answered = [(7, [0, 0, 0, 0]), (8, [400, begin, 400, 400])]
+        decided = sum(ideal.world.kind(1, n).error is None for n in range(begin, 400))
+        assert ideal.check(history=(rules, answered)).unexplained == decided <= late
+        assert decided > late // 2 or not late
 
 
 def test_source_that_is_not_the_worlds():

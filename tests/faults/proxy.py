@@ -11,8 +11,8 @@ Actions:
     cut-before      the connection is cut, the broker never sees the request
     cut-after       the broker answers; the answer is lost and the connection is cut
     hold            the request is kept back, and everything behind it on its connection is dropped. With cut=True the connection is cut at
-                    once, otherwise the client has to time out. It reaches the broker later, although its client may have gone: after
-                    `seconds`, or just before the `release_nth`-th later request of `release_api` from the same client, or by release()
+                    once, with `gone` after so many seconds, otherwise the client has to time out. It reaches the broker later, although its
+                    client may have gone: after `seconds`, or just before the `release_nth`-th later request of `release_api` from the same client, or by release()
     delay           this connection stands still for `seconds`, in both directions
     blackhole       from here on nothing passes on this connection, in either direction; it is cut after `seconds`, or when its client goes
     mute            the request passes, but no answer on this connection from then on; cut as with blackhole
@@ -60,12 +60,12 @@ class Rule:
     request that fits."""
     numbers = itertools.count(1)
 
-    def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, rate=0, release_api=None, release_nth=1):
+    def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1):
         if action not in ACTIONS:
             raise ValueError(f"no action is called {action}")
         self.number = next(self.numbers)
         self.action, self.api, self.client, self.nth, self.count = action, api, re.compile(client), nth, count
-        self.seconds, self.cut, self.rate = seconds, cut, rate
+        self.seconds, self.cut, self.gone, self.rate = seconds, cut, gone, rate
         self.release_api, self.release_nth = release_api, release_nth
         self.key = None if api is None else API[api]
         self.seen = 0
@@ -217,6 +217,7 @@ class Connection:
             self.cut()
         else:
             self.deaf = self.mute = True
+            self.cut_later(rule.gone)
 
     async def delay(self, rule, request, _fired):
         self.gate.clear()
@@ -226,16 +227,16 @@ class Connection:
 
     async def blackhole(self, rule, _request, _fired):
         self.deaf = self.mute = True
-        self.cut_later(rule)
+        self.cut_later(rule.seconds)
 
     async def muted(self, rule, request, _fired):
         await self.forward(request)
         self.mute = True
-        self.cut_later(rule)
+        self.cut_later(rule.seconds)
 
-    def cut_later(self, rule):
-        if rule.seconds is not None:
-            asyncio.get_running_loop().call_later(rule.seconds, self.cut)
+    def cut_later(self, seconds):
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self.cut)
 
     async def throttle(self, rule, request, _fired):
         self.rate, self.rate_until = rule.rate, time.monotonic() + rule.seconds
@@ -379,15 +380,18 @@ class Proxy:
             return len(found)
         return self._call(cut())
 
-    def heal(self):
-        """No rule is armed any more, held requests go out, what stands still or swallows is cut, every broker can be reached."""
+    def heal(self, client=""):
+        """For clients whose id the regex finds: no rule is armed any more (a rule counts by its own regex's text), held requests go out, what
+        stands still or swallows is cut. Every broker can be reached."""
         async def all_well():
-            self.rules.clear()
+            self.rules = [rule for rule in self.rules if not rule.client.pattern.startswith(client)]
             self.closed.clear()
-            held, self.held = self.held, []
-            for one in held:
+            for one in [held for held in self.held if re.search(client, held.request.client)]:
                 await one.release()
+            self.held = [held for held in self.held if not held.sent]
             for connection in list(self.connections):
+                if not re.search(client, connection.client or ""):
+                    continue
                 if connection.deaf or connection.mute or not connection.gate.is_set() or connection.rate_until > time.monotonic():
                     connection.cut()
         self._call(all_well(), 120)

@@ -210,6 +210,15 @@ def test_held_request_leaves_its_client_waiting(rig):
     assert rig.broker.wait_for(1) and client.hears_nothing() and rig.broker.got == [1], "what is behind it is dropped"
 
 
+def test_held_request_and_a_client_that_goes_later(rig):
+    rig.rule("hold", "EndTxn", gone=0.5)
+    client = rig.client()
+    client.send("EndTxn", 1)
+    assert client.hears_nothing(0.2) and client.answer() is None and rig.broker.got == []
+    rig.proxy.release(rig.proxy.fired[0])
+    assert rig.broker.got == [1]
+
+
 def test_held_request_overtaken_by_an_exact_number(rig):
     rig.rule("hold", "EndTxn", cut=True, release_api="EndTxn", release_nth=3)
     assert rig.client().ask("EndTxn", 1) is None
@@ -284,6 +293,19 @@ def test_heal(rig):
     rig.proxy.heal()
     assert rig.broker.got == [1] and held.answer() is None and swallowed.answer() is None
     assert rig.client().ask("Produce", 3) == 3 and rig.client(2).ask("Produce", 4) == 4
+
+
+def test_heal_for_one(rig):
+    rig.rule("cut-before", "Produce", client="one-p")
+    other = rig.rule("cut-before", "Produce", client="two-p")
+    rig.rule("blackhole", "Fetch", client="two-c")
+    swallowed = rig.client(name="two-c")
+    swallowed.send("Fetch", 1)
+    assert swallowed.hears_nothing()
+    rig.proxy.heal("one")
+    assert rig.client(name="one-p").ask("Produce", 2) == 2 and not other.fired.is_set() and swallowed.hears_nothing()
+    rig.proxy.heal("two")
+    assert rig.client(name="two-p").ask("Produce", 3) == 3 and swallowed.answer() is None
 
 
 def test_broker_away(rig):
