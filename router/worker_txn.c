@@ -13,6 +13,7 @@
 #include "router/worker_internal.h"
 
 #include <stdlib.h>
+#include "rules/base/faults.h"
 
 enum { PATIENCE = 3 /* aborts before a batch is bisected without a record to blame */ };
 #define AGAIN_WAIT_NS (10 * ER_MS_NS)
@@ -319,6 +320,17 @@ static void pop(struct er_worker *w, struct er_window *window)
     window->blocked_ns = 0;
 }
 
+static void pop_routed(struct er_worker *w)
+{
+    for (size_t i = 0; i < w->n_windows; i++) {
+        struct er_window *window = w->windows[i];
+
+        while (window != NULL && window->base < window->routed) {
+            pop(w, window);
+        }
+    }
+}
+
 static void committed(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
@@ -384,6 +396,11 @@ static void roll_back(struct er_worker *w)
     if (t->again) {
         return;
     }
+    if (ER_PLANTED("aborted-not-replayed")) {
+        pop_routed(w);
+        committed(w);
+        return;
+    }
     if (t->events > 0) {
         er_count(&w->o.counters->transactions_aborted, 1);
         plan_next_attempt(w);
@@ -411,17 +428,6 @@ static void list_offsets(struct er_worker *w)
         if (window != NULL && window->base < window->routed) {
             t->offsets[t->n_offsets++] =
                 (struct er_source_offset){ window->index, er_window_slot(window, window->routed - 1)->offset + 1 };
-        }
-    }
-}
-
-static void pop_routed(struct er_worker *w)
-{
-    for (size_t i = 0; i < w->n_windows; i++) {
-        struct er_window *window = w->windows[i];
-
-        while (window != NULL && window->base < window->routed) {
-            pop(w, window);
         }
     }
 }
@@ -522,6 +528,10 @@ static void take_answer(struct er_worker *w)
             pop(w, window);
             done = true;
         }
+    }
+    if (ER_PLANTED("doubt-taken-for-success")) {
+        pop_routed(w);
+        done = true;
     }
     if (done) {
         committed(w);

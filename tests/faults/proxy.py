@@ -37,7 +37,7 @@ CHUNK = 16384
 
 class Request:
     """The head of one request; frame has the length in front."""
-    __slots__ = ("frame", "api", "version", "correlation", "client", "answered")
+    __slots__ = ("frame", "api", "version", "correlation", "client", "detail", "answered")
 
     def __init__(self, frame):
         self.frame = frame
@@ -45,6 +45,9 @@ class Request:
         if length > len(frame) - 14:
             raise ValueError("the client id is longer than its request")
         self.client = "" if length < 0 else frame[14:14 + length].decode("utf-8", "replace")
+        self.detail = self.name
+        if self.name == "EndTxn":  # its last field but for the tags of flexible versions says which
+            self.detail += "(commit)" if frame[-1 if self.version < 3 else -2] else "(abort)"
         self.answered = None  # called with the answer, which then goes no further
 
     @property
@@ -56,25 +59,26 @@ class Request:
 
 
 class Rule:
-    """client: a regex that is searched in the client id. api: a name, or None for all. Fires for the nth to the (nth + count - 1)-th
-    request that fits."""
+    """client: a regex that is searched in the client id. api: a name (also EndTxn(commit) and EndTxn(abort)), or None for all. Fires for the nth to the (nth + count - 1)-th
+    request that fits. then: a rule that is armed when a held request has been released."""
     numbers = itertools.count(1)
 
-    def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1):
+    def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1, then=None):
         if action not in ACTIONS:
             raise ValueError(f"no action is called {action}")
         self.number = next(self.numbers)
         self.action, self.api, self.client, self.nth, self.count = action, api, re.compile(client), nth, count
         self.seconds, self.cut, self.gone, self.rate = seconds, cut, gone, rate
-        self.release_api, self.release_nth = release_api, release_nth
-        self.key = None if api is None else API[api]
+        self.release_api, self.release_nth, self.then = release_api, release_nth, then
+        if api is not None:
+            API[api.split("(")[0]]  # a KeyError: there is no such request
         self.seen = 0
         self.fired = threading.Event()  # at least once
         self.over = threading.Event()  # as often as it may
 
     def counts(self, request):
         """True when the rule fires for this request."""
-        if self.key is not None and self.key != request.api or not self.client.search(request.client):
+        if self.api not in (None, request.name, request.detail) or not self.client.search(request.client):
             return False
         self.seen += 1
         if self.seen >= self.nth + self.count - 1:
@@ -93,7 +97,7 @@ class Fired:
 
     def __init__(self, rule, request, broker):
         self.time, self.rule, self.broker = time.monotonic(), rule, broker
-        self.api, self.client, self.correlation = request.name, request.client, request.correlation
+        self.api, self.client, self.correlation = request.detail, request.client, request.correlation
         self.held = None
         self.reached_broker = threading.Event()  # of a held request: the broker has answered it
 
@@ -257,7 +261,7 @@ class Held:
 
     def due(self, request):
         if self.sent or self.rule.release_api is None or request.client != self.request.client or \
-                request.api != API[self.rule.release_api]:
+                self.rule.release_api not in (request.name, request.detail):
             return False
         self.later += 1
         return self.later >= self.rule.release_nth
@@ -270,6 +274,11 @@ class Held:
         if self.sent:
             return
         self.sent = True
+        await self.deliver()
+        if self.rule.then is not None:
+            self.proxy.rules.append(self.rule.then)
+
+    async def deliver(self):
         try:
             reader, writer = await asyncio.open_connection(*self.proxy.targets[self.fired.broker])
         except OSError:

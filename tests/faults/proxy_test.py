@@ -152,11 +152,11 @@ def test_null_client_id_and_garbage(rig):
 
 def test_cut_before(rig):
     rule, client = rig.rule("cut-before", "EndTxn"), rig.client()
-    assert client.ask("Produce", 1) == 1 and client.ask("EndTxn", 2) is None
+    assert client.ask("Produce", 1) == 1 and client.ask("EndTxn", 2, b"\x00\x00") is None
     assert rule.over.is_set() and rig.client().ask("EndTxn", 3) == 3
     assert rig.broker.got == [1, 3]
     (fired,) = rig.proxy.fired
-    assert (fired.api, fired.correlation, fired.client, fired.broker) == ("EndTxn", 2, "eventrouter-1-p", 1)
+    assert (fired.api, fired.correlation, fired.client, fired.broker) == ("EndTxn(abort)", 2, "eventrouter-1-p", 1)
 
 
 def test_cut_after(rig):
@@ -225,6 +225,26 @@ def test_held_request_overtaken_by_an_exact_number(rig):
     client = rig.client()
     assert [client.ask(api, n) for api, n in (("EndTxn", 2), ("Produce", 3), ("EndTxn", 4), ("EndTxn", 5))] == [2, 3, 4, 5]
     assert rig.broker.got == [2, 3, 4, 1, 5]
+
+
+def test_end_txn_says_how(rig):
+    """Version 1: its last byte is the decision; version 3: a byte of tags comes after it."""
+    rule = rig.rule("cut-before", "EndTxn(abort)")
+    client = rig.client()
+    for n, (version, body) in enumerate(((1, b"id\x01"), (3, b"id\x01\x00"))):
+        client.sock.sendall(frame("EndTxn", n, body=body, version=version))
+        assert client.answer() == n
+    client.sock.sendall(frame("EndTxn", 3, body=b"id\x00\x00", version=3))
+    assert client.answer() is None and rule.over.is_set() and rig.proxy.fired[0].api == "EndTxn(abort)"
+
+
+def test_rule_after_a_release(rig):
+    then = Rule("cut-before", "EndTxn", nth=2)
+    rig.rule("hold", "EndTxn", cut=True, release_api="Produce", then=then)
+    assert rig.client().ask("EndTxn", 1) is None
+    client = rig.client()
+    assert [client.ask(api, n) for api, n in (("EndTxn", 2), ("Produce", 3), ("EndTxn", 4))] == [2, 3, 4]
+    assert client.ask("EndTxn", 5) is None and rig.broker.got == [2, 1, 3, 4]
 
 
 def test_delay(rig):

@@ -3,6 +3,7 @@ router may repeat copies because of it (exactly-once never may)."""
 import re
 from http.client import HTTPException
 
+from proxy import Rule
 from rig import until
 from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, needed
 
@@ -230,10 +231,11 @@ def killed_while_outputs_hang(run):
     run.publish(200)
 
 
-FAILPOINTS = {"after-poll": 5, "after-produce": 400, "after-report": 400, "before-store": 20, "after-store": 20, "before-rebalance-done": 1,
-              "after-rebalance-done": 1}
+ANY_MODE = {"after-poll": 5, "after-produce": 400, "after-report": 400, "before-rebalance-done": 1, "after-rebalance-done": 1}
+FAILPOINTS = {AT_LEAST_ONCE: {**ANY_MODE, "before-store": 20, "after-store": 20},
+              EXACTLY_ONCE: {**ANY_MODE, "before-init": 1, "after-init": 1, "after-begin": 10, "before-send-offsets": 10, "after-send-offsets": 10,
+                             "before-end": 10, "after-end": 10}}
 AT_STOP = ("before-commit", "after-commit")
-FAILPOINTS_OF = {AT_LEAST_ONCE: {}, EXACTLY_ONCE: {}}
 
 
 @scenario()
@@ -242,7 +244,7 @@ def killed_at_failpoints(run):
     one = run.router()
     run.start_load()
     run.progress(50)
-    points = {**FAILPOINTS, **FAILPOINTS_OF[run.mode]}
+    points = FAILPOINTS[run.mode]
     for point in run.rng.sample(sorted(points), min(4, len(points))):
         code = one.terminate(25)
         assert code == 0, f"exit code {code}"
@@ -260,8 +262,9 @@ def killed_at_failpoints(run):
         run.progress(50)
 
 
-def die_at(run, member, point, nth):
+def die_at(run, member, point, nth, meanwhile=lambda: None):
     member.start(ready=False, environment={"EVENTROUTER_FAILPOINT": f"{point}:{nth}:kill"})
+    meanwhile()
     needed(lambda: not member.alive(), 60, f"death at {point}:{nth}")
     if member.process.returncode != -9:
         raise Broken(f"{member.name} ended with {member.process.returncode} instead of dying at {point}")
@@ -282,6 +285,119 @@ def zombie(run):
         run.progress(200)
         sleeper.wake()
         run.progress(200)
+
+
+# ---- transactions ----
+
+def small_destination(run, **config):
+    """A router with a destination that refuses some copies, so that transactions abort."""
+    run.diverting = {"rest"}
+    one = run.router(start=False, **config)
+    run.cluster.create(one.topic("rest"), 1, max_message_bytes=420)
+    one.start()
+    run.apply_rules(one)
+    return one
+
+
+@scenario(modes=(EXACTLY_ONCE,))
+def killed_while_aborting(run):
+    """Dies before or after it ends a transaction that cannot be committed."""
+    one = small_destination(run)
+    run.publish(200)
+    for point in ("before-abort", "after-abort"):
+        run.drain()
+        one.terminate(25)
+        die_at(run, one, point, run.rng.randint(1, 4), lambda: run.publish(300))
+        one.start(ready=False)
+
+
+@scenario(modes=(EXACTLY_ONCE,))
+def lost_abort_answers(run):
+    """Transactions that abort, and whose end is in doubt: their events are routed again."""
+    small_destination(run)
+    run.start_load(300)
+    run.progress(50)
+    for _ in range(6):
+        action = run.rng.choice(("cut-before", "cut-after"))
+        run.must_fire(run.arm(action, "EndTxn(abort)", nth=run.rng.randint(1, 3), kind="lost abort"))
+        run.progress(30)
+
+
+def late(run, rule):
+    """Waits until the held request of a rule has reached the broker."""
+    run.must_fire(rule, 60)
+    fired = [f for f in run.cluster.proxy.fired if f.rule is rule]
+    needed(lambda: fired[0].reached_broker.is_set(), 30, f"arrival of the late request of {rule}")
+
+
+def hold(run, api, **options):
+    """With the connection cut at once, or only a client that loses patience."""
+    options["cut"] = run.rng.random() < 0.6
+    return run.arm("hold", api, kind=f"late {api}", **options)
+
+
+IMPATIENT = {"kafka__producer__socket__timeout__ms": "2000", "router__workers": 1}
+
+
+@scenario(modes=(EXACTLY_ONCE,))
+def late_abort(run):
+    """The first EndTxn(abort) arrives when the next transaction has written its copies: without a guard they are lost."""
+    small_destination(run, **IMPATIENT)
+    run.publish(100)
+    run.drain()
+    for _ in range(2):
+        rule = hold(run, "EndTxn(abort)", release_api="AddOffsetsToTxn")
+        run.publish(300)
+        late(run, rule)
+        run.drain()
+
+
+@scenario(modes=(EXACTLY_ONCE,))
+def late_commit(run):
+    """The first EndTxn(commit) arrives when the next transaction has written its copies, and then the router dies: without a guard that half of a
+    transaction is committed, and comes again."""
+    one = run.router(**IMPATIENT)
+    run.start_load(500)
+    run.progress(100)
+    for _ in range(2):
+        deaf = Rule("blackhole", "AddOffsetsToTxn", re.escape(run.prefix), seconds=8)
+        rule = hold(run, "EndTxn(commit)", nth=run.rng.randint(1, 3), release_api="AddOffsetsToTxn", then=deaf)
+        late(run, rule)
+        deaf.fired.wait(2)
+        one.killed()
+        run.cluster.proxy.heal(re.escape(run.prefix))
+        one.start(ready=False)
+        run.progress(100)
+
+
+@scenario(modes=(EXACTLY_ONCE,))
+def late_offsets(run):
+    """The first TxnOffsetCommit arrives in a later transaction, behind that one's own: without a guard the committed offset goes back."""
+    one = run.router(**IMPATIENT)
+    run.start_load(500)
+    run.progress(100)
+    for _ in range(2):
+        deaf = Rule("blackhole", "TxnOffsetCommit", re.escape(run.prefix), seconds=8)
+        rule = hold(run, "TxnOffsetCommit", nth=run.rng.randint(1, 3), release_api="EndTxn(commit)", release_nth=2, then=deaf)
+        late(run, rule)
+        deaf.fired.wait(2)
+        one.killed()
+        run.cluster.proxy.heal(re.escape(run.prefix))
+        one.start(ready=False)
+        run.progress(100)
+
+
+@scenario(modes=(EXACTLY_ONCE,))
+def late_copies(run):
+    """A Produce of a transaction that is aborted arrives inside the next one."""
+    small_destination(run, **IMPATIENT)
+    run.publish(100)
+    run.drain()
+    for _ in range(3):
+        rule = hold(run, "Produce", nth=run.rng.randint(1, 3), release_api="AddOffsetsToTxn", release_nth=1)
+        run.publish(300)
+        late(run, rule)
+        run.drain()
 
 
 # ---- brokers and disks ----
@@ -337,11 +453,7 @@ def only_broker(run):
 @scenario()
 def refused_copies(run):
     """A destination takes small records only: the others of the same batch get through, what is refused becomes a dead letter."""
-    run.diverting = {"rest"}
-    one = run.router(start=False)
-    run.cluster.create(one.topic("rest"), 1, max_message_bytes=420)
-    one.start()
-    run.apply_rules(one)
+    small_destination(run)
     for _ in range(6):
         run.publish(400)
     run.fault("refused copies")
@@ -449,6 +561,11 @@ PLANTED = [
     ("read-uncommitted", "steady", AT_LEAST_ONCE, "unexplained"),
     ("retry-of-delivered", "steady", AT_LEAST_ONCE, "duplicated"),
     ("retry-overtaken", "refused-copies", AT_LEAST_ONCE, "reordered"),
+    ("offsets-outside-transaction", "killed-at-failpoints", EXACTLY_ONCE, "duplicated"),
+    ("no-abort-on-revoke", "rebalance-storm", EXACTLY_ONCE, "duplicated"),
+    ("aborted-not-replayed", "refused-copies", EXACTLY_ONCE, "lost"),
+    ("doubt-taken-for-success", "lost-abort-answers", EXACTLY_ONCE, "lost"),
+    ("read-uncommitted", "steady", EXACTLY_ONCE, "unexplained"),
     ("rule-not-durable", "rules-survive", AT_LEAST_ONCE, "I6"),
     ("rule-not-active", "rules-survive", AT_LEAST_ONCE, "unexplained"),
 ]

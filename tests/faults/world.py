@@ -136,7 +136,7 @@ class World:
         if rng.random() < 0.4:
             body["gift"] = rng.random() < 0.5
         if rng.random() < 0.2:
-            body["note"] = rng.choice(["Zürich straße", "日本", "line\nbreak", "x" * 400])
+            body["note"] = rng.choice(["Zürich straße", "日本", "line\nbreak", "x" * 400, "%0600x" % rng.getrandbits(2400)])
         return body
 
     @staticmethod
