@@ -12,7 +12,8 @@ Actions:
     cut-after       the broker answers; the answer is lost and the connection is cut
     hold            the request is kept back, and everything behind it on its connection is dropped. With cut=True the connection is cut at
                     once, with `gone` after so many seconds, otherwise the client has to time out. It reaches the broker later, although its
-                    client may have gone: after `seconds`, or just before the `release_nth`-th later request of `release_api` from the same client, or by release()
+                    client may have gone: after `seconds`, or just before the `release_nth`-th later request of `release_api` from the same client (with
+                    `release_after` counted from such a request on), or by release(). `then` is a rule that is armed afterwards
     delay           this connection stands still for `seconds`, in both directions
     blackhole       from here on nothing passes on this connection, in either direction; it is cut after `seconds`, or when its client goes
     mute            the request passes, but no answer on this connection from then on; cut as with blackhole
@@ -60,16 +61,17 @@ class Request:
 
 class Rule:
     """client: a regex that is searched in the client id. api: a name (also EndTxn(commit) and EndTxn(abort)), or None for all. Fires for the nth to the (nth + count - 1)-th
-    request that fits. then: a rule that is armed when a held request has been released."""
+    request that fits."""
     numbers = itertools.count(1)
 
-    def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1, then=None):
+    def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1, release_after=None,
+                 then=None):
         if action not in ACTIONS:
             raise ValueError(f"no action is called {action}")
         self.number = next(self.numbers)
         self.action, self.api, self.client, self.nth, self.count = action, api, re.compile(client), nth, count
         self.seconds, self.cut, self.gone, self.rate = seconds, cut, gone, rate
-        self.release_api, self.release_nth, self.then = release_api, release_nth, then
+        self.release_api, self.release_nth, self.release_after, self.then = release_api, release_nth, release_after, then
         if api is not None:
             API[api.split("(")[0]]  # a KeyError: there is no such request
         self.seen = 0
@@ -257,10 +259,13 @@ class Held:
     def __init__(self, proxy, rule, request, fired):
         self.proxy, self.rule, self.request, self.fired = proxy, rule, request, fired
         self.later = 0
+        self.waiting_for = rule.release_after
         self.sent = False
 
     def due(self, request):
-        if self.sent or self.rule.release_api is None or request.client != self.request.client or \
+        if self.waiting_for == request.detail and request.client == self.request.client:
+            self.waiting_for = None
+        if self.sent or self.waiting_for or self.rule.release_api is None or request.client != self.request.client or \
                 self.rule.release_api not in (request.name, request.detail):
             return False
         self.later += 1

@@ -227,6 +227,15 @@ def test_held_request_overtaken_by_an_exact_number(rig):
     assert rig.broker.got == [2, 3, 4, 1, 5]
 
 
+def test_held_until_one_after_another(rig):
+    rig.rule("hold", "Produce", cut=True, release_api="Produce", release_after="EndTxn(abort)")
+    assert rig.client().ask("Produce", 1) is None
+    client = rig.client()
+    for n, (api, body) in enumerate((("Produce", b""), ("EndTxn", b"\x01\x00"), ("Produce", b""), ("EndTxn", b"\x00\x00"), ("Produce", b"")), 2):
+        assert client.ask(api, n, body) == n
+    assert rig.broker.got == [2, 3, 4, 5, 1, 6]
+
+
 def test_end_txn_says_how(rig):
     """Version 1: its last byte is the decision; version 3: a byte of tags comes after it."""
     rule = rig.rule("cut-before", "EndTxn(abort)")

@@ -337,19 +337,20 @@ def hold(run, api, **options):
 
 
 IMPATIENT = {"kafka__producer__socket__timeout__ms": "2000", "router__workers": 1}
+FORGOTTEN_SOON = {"kafka__consumer__session__timeout__ms": "1500", "kafka__consumer__heartbeat__interval__ms": "300"}
 
 
 @scenario(modes=(EXACTLY_ONCE,))
 def late_abort(run):
-    """The first EndTxn(abort) arrives when the next transaction has written its copies: without a guard they are lost."""
-    small_destination(run, **IMPATIENT)
-    run.publish(100)
-    run.drain()
+    """The group loses a router in the middle of a transaction. Its first EndTxn(abort) arrives when the next transaction has written its copies:
+    without a guard these are lost."""
+    run.router(**IMPATIENT, **FORGOTTEN_SOON)
+    run.start_load(500)
     for _ in range(2):
+        run.progress(100)
         rule = hold(run, "EndTxn(abort)", release_api="AddOffsetsToTxn")
-        run.publish(300)
+        run.must_fire(run.arm("blackhole", "Heartbeat", seconds=3, kind="deaf coordinator"))
         late(run, rule)
-        run.drain()
 
 
 @scenario(modes=(EXACTLY_ONCE,))
@@ -390,14 +391,14 @@ def late_offsets(run):
 @scenario(modes=(EXACTLY_ONCE,))
 def late_copies(run):
     """A Produce of a transaction that is aborted arrives inside the next one."""
-    small_destination(run, **IMPATIENT)
-    run.publish(100)
-    run.drain()
-    for _ in range(3):
-        rule = hold(run, "Produce", nth=run.rng.randint(1, 3), release_api="AddOffsetsToTxn", release_nth=1)
-        run.publish(300)
+    run.router(**IMPATIENT, **FORGOTTEN_SOON)
+    run.start_load(500)
+    for _ in range(2):
+        run.progress(100)
+        rule = run.arm("hold", "Produce", kind="late Produce", cut=True, release_api="Produce", release_after="EndTxn(abort)")
+        run.arm("blackhole", "Produce", nth=2, count=20, seconds=3, kind="no repetition")
+        run.arm("blackhole", "Heartbeat", seconds=3, kind="deaf coordinator")
         late(run, rule)
-        run.drain()
 
 
 # ---- brokers and disks ----
