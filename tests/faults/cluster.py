@@ -17,10 +17,10 @@ def keep_none_alive():
 
 
 class Cluster(Kafka):
-    def __init__(self, folder, nodes=1, properties=()):
+    def __init__(self, folder, nodes=1, properties=(), trace=None):
         super().__init__(folder, *properties)
         self.nodes = nodes
-        self.proxy = Proxy(nodes)
+        self.proxy = Proxy(nodes, trace)
 
     def start(self):
         command = [KAFKA_SH, "start", self.folder, "--nodes", str(self.nodes), "--advertise", ",".join(map(str, self.proxy.ports)), *self.properties]

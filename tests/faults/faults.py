@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--planted", help="name of a bug to plant")
     parser.add_argument("--guard", choices=("on", "off"))
+    parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
     parser.add_argument("verb")
     parser.add_argument("names", nargs="*")
     return parser.parse_args()
@@ -63,7 +64,7 @@ def main():
     options.programs = os.path.abspath(options.programs)
     options.folder = os.path.abspath(options.folder)
     os.makedirs(options.folder, exist_ok=True)
-    cluster = Cluster(os.path.join(options.folder, f"kafka-{os.getpid()}"), options.nodes)
+    cluster = Cluster(os.path.join(options.folder, f"kafka-{os.getpid()}"), options.nodes, trace=options.trace)
     failed = 0
     try:
         cluster.start()

@@ -13,7 +13,7 @@ Actions:
     hold            the request is kept back, and everything behind it on its connection is dropped. With cut=True the connection is cut at
                     once, with `gone` after so many seconds, otherwise the client has to time out. It reaches the broker later, although its
                     client may have gone: after `seconds`, or just before the `release_nth`-th later request of `release_api` from the same client (with
-                    `release_after` counted from such a request on), or by release(). `then` is a rule that is armed afterwards
+                    `release_after`, names, counted from the first of these on), or by release(). `then` is a rule that is armed afterwards
     delay           this connection stands still for `seconds`, in both directions
     blackhole       from here on nothing passes on this connection, in either direction; it is cut after `seconds`, or when its client goes
     mute            the request passes, but no answer on this connection from then on; cut as with blackhole
@@ -61,11 +61,11 @@ class Request:
 
 class Rule:
     """client: a regex that is searched in the client id. api: a name (also EndTxn(commit) and EndTxn(abort)), or None for all. Fires for the nth to the (nth + count - 1)-th
-    request that fits."""
+    request that fits, at the latest to the first of the requests named in `until`."""
     numbers = itertools.count(1)
 
     def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1, release_after=None,
-                 then=None):
+                 then=None, until=()):
         if action not in ACTIONS:
             raise ValueError(f"no action is called {action}")
         self.number = next(self.numbers)
@@ -74,13 +74,18 @@ class Rule:
         self.release_api, self.release_nth, self.release_after, self.then = release_api, release_nth, release_after, then
         if api is not None:
             API[api.split("(")[0]]  # a KeyError: there is no such request
+        self.until = until
         self.seen = 0
         self.fired = threading.Event()  # at least once
         self.over = threading.Event()  # as often as it may
 
     def counts(self, request):
         """True when the rule fires for this request."""
-        if self.api not in (None, request.name, request.detail) or not self.client.search(request.client):
+        if not self.client.search(request.client):
+            return False
+        if request.detail in self.until:
+            self.over.set()
+        if self.over.is_set() or self.api not in (None, request.name, request.detail):
             return False
         self.seen += 1
         if self.seen >= self.nth + self.count - 1:
@@ -101,6 +106,7 @@ class Fired:
         self.time, self.rule, self.broker = time.monotonic(), rule, broker
         self.api, self.client, self.correlation = request.detail, request.client, request.correlation
         self.held = None
+        self.answer = None  # to a held request, without its length
         self.reached_broker = threading.Event()  # of a held request: the broker has answered it
 
     def __repr__(self):
@@ -166,6 +172,8 @@ class Connection:
                 continue
             self.client = request.client
             self.proxy.seen[request.client, request.name] += 1
+            if self.proxy.trace is not None:
+                self.proxy.trace.write(f"{time.monotonic():.3f} {request} {request.detail} to {self.broker}\n")
             await self.proxy.release_due(request)
             rule = self.proxy.rule_for(request)
             if rule is None:
@@ -263,7 +271,7 @@ class Held:
         self.sent = False
 
     def due(self, request):
-        if self.waiting_for == request.detail and request.client == self.request.client:
+        if self.waiting_for and request.detail in self.waiting_for and request.client == self.request.client:
             self.waiting_for = None
         if self.sent or self.waiting_for or self.rule.release_api is None or request.client != self.request.client or \
                 self.rule.release_api not in (request.name, request.detail):
@@ -290,8 +298,12 @@ class Held:
             return
         writer.write(self.request.frame)
         try:
-            if await asyncio.wait_for(read_frame(reader), 10) is not None:
+            answer = await asyncio.wait_for(read_frame(reader), 10)
+            if answer is not None:
+                self.fired.answer = answer[4:]
                 self.fired.reached_broker.set()
+                if self.proxy.trace is not None:
+                    self.proxy.trace.write(f"{time.monotonic():.3f} late: {self.request}: {answer.hex()}\n")
         except asyncio.TimeoutError:
             pass
         writer.close()
@@ -300,8 +312,9 @@ class Held:
 class Proxy:
     """ports: one for each broker, bound when the constructor returns. Nothing passes until `aim` has said where the brokers are."""
 
-    def __init__(self, brokers=1):
+    def __init__(self, brokers=1, trace=None):
         self.targets = {}
+        self.trace = trace  # a file that gets a line for each request, or None
         self.rules, self.held, self.fired = [], [], []
         self.seen = Counter()  # (client, name of the request): how often
         self.connections = {}  # with their tasks

@@ -184,6 +184,15 @@ def test_count_fires_again(rig):
     assert rig.client().ask("Produce", 4) == 4
 
 
+def test_until(rig):
+    rule = rig.rule("cut-before", "Produce", count=100, until=("EndTxn(abort)",))
+    for n in range(3):
+        assert rig.client().ask("Produce", n) is None
+    assert rig.client().ask("EndTxn", 3, b"\x01\x00") == 3 and not rule.over.is_set()
+    assert rig.client().ask("EndTxn", 4, b"\x00\x00") == 4 and rule.over.is_set()
+    assert rig.client().ask("Produce", 5) == 5 and rig.broker.got == [3, 4, 5]
+
+
 def test_only_the_client_that_is_meant(rig):
     rig.rule("cut-before", "Produce", client="-2-p$")
     assert rig.client().ask("Produce", 1) == 1
@@ -228,7 +237,7 @@ def test_held_request_overtaken_by_an_exact_number(rig):
 
 
 def test_held_until_one_after_another(rig):
-    rig.rule("hold", "Produce", cut=True, release_api="Produce", release_after="EndTxn(abort)")
+    rig.rule("hold", "Produce", cut=True, release_api="Produce", release_after=("EndTxn(abort)", "InitProducerId"))
     assert rig.client().ask("Produce", 1) is None
     client = rig.client()
     for n, (api, body) in enumerate((("Produce", b""), ("EndTxn", b"\x01\x00"), ("Produce", b""), ("EndTxn", b"\x00\x00"), ("Produce", b"")), 2):

@@ -395,8 +395,9 @@ def late_copies(run):
     run.start_load(500)
     for _ in range(2):
         run.progress(100)
-        rule = run.arm("hold", "Produce", kind="late Produce", cut=True, release_api="Produce", release_after="EndTxn(abort)")
-        run.arm("blackhole", "Produce", nth=2, count=20, seconds=3, kind="no repetition")
+        ends = ("EndTxn(abort)", "InitProducerId")
+        rule = run.arm("hold", "Produce", kind="late Produce", cut=True, release_api="Produce", release_after=ends)
+        run.arm("blackhole", "Produce", nth=2, count=1000, seconds=3, until=ends)
         run.arm("blackhole", "Heartbeat", seconds=3, kind="deaf coordinator")
         late(run, rule)
 
