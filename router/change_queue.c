@@ -123,8 +123,7 @@ static enum er_code apply(struct er_change_queue *queue, struct er_plan *plan, s
         return ER_OK;
     }
     ER_FAILPOINT("before-rule-commit");
-    if (change.n_put != 1 || !ER_PLANTED("rule-not-durable"))
-        code = er_plan_commit(plan, &request->actor, er_clock_wall_ms(), &revision, err);
+    code = er_plan_commit(plan, &request->actor, er_clock_wall_ms(), &revision, err);
     ER_FAILPOINT("after-rule-commit");
     if (code != ER_OK) {
         er_ruleset_abandon(queue->options.ruleset);

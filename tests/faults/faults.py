@@ -49,9 +49,9 @@ def one_run(cluster, options, name, mode):
 def planted_run(cluster, options, row):
     """A planted bug must be seen, and as what it is."""
     bug, name, mode, expected = row
-    options.planted = bug
+    options.planted, options.guard = (None, "off") if bug == "guard-off" else (bug, None)
     result = execute(cluster, options, SCENARIOS[name], options.seed, mode)
-    options.planted = None
+    options.planted = options.guard = None
     wrong = result.verdict(SCENARIOS[name].duplicates_allowed(mode))
     seen = any(expected in text for text in wrong)
     print(f"{'ok' if seen else 'not ok'} - planted {bug} in {name} {mode}: {result.line()}: {'; '.join(wrong)[:200]}", flush=True)

@@ -105,12 +105,22 @@ class Fired:
     def __init__(self, rule, request, broker):
         self.time, self.rule, self.broker = time.monotonic(), rule, broker
         self.api, self.client, self.correlation = request.detail, request.client, request.correlation
+        self.version = request.version
         self.held = None
         self.answer = None  # to a held request, without its length
         self.reached_broker = threading.Event()  # of a held request: the broker has answered it
 
     def __repr__(self):
         return f"{self.rule} on {self.api} #{self.correlation} of {self.client} at broker {self.broker}"
+
+
+def produce_error(version, answer):
+    """The error code of the first partition in an answer to Produce (without its length)."""
+    if version < 9:
+        length, = struct.unpack_from(">h", answer, 8)
+        return struct.unpack_from(">h", answer, 8 + 2 + length + 4 + 4)[0]
+    length = answer[6] - 1  # behind the correlation id, tags and the number of topics; names are shorter than 127 here
+    return struct.unpack_from(">h", answer, 7 + length + 1 + 4)[0]
 
 
 async def read_frame(reader):

@@ -13,7 +13,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from proxy import API, Proxy, Rule  # noqa: E402
+from proxy import API, Proxy, Rule, produce_error  # noqa: E402
 
 SECONDS = 10
 
@@ -263,6 +263,12 @@ def test_rule_after_a_release(rig):
     client = rig.client()
     assert [client.ask(api, n) for api, n in (("EndTxn", 2), ("Produce", 3), ("EndTxn", 4))] == [2, 3, 4]
     assert client.ask("EndTxn", 5) is None and rig.broker.got == [2, 1, 3, 4]
+
+
+def test_error_of_a_produce(_rig):
+    """One topic "abc", partition 1, error 47; in the old form and in the one with compact lengths and tags."""
+    assert produce_error(7, struct.pack(">iih3siih", 5, 1, 3, b"abc", 1, 1, 47) + bytes(20)) == 47
+    assert produce_error(9, struct.pack(">iBBB3sBih", 5, 0, 2, 4, b"abc", 2, 1, 47) + bytes(20)) == 47
 
 
 def test_delay(rig):

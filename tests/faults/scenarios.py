@@ -3,7 +3,7 @@ router may repeat copies because of it (exactly-once never may)."""
 import re
 from http.client import HTTPException
 
-from proxy import Rule
+from proxy import Rule, produce_error
 from rig import until
 from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, needed
 
@@ -328,6 +328,7 @@ def late(run, rule):
     run.must_fire(rule, 60)
     fired = [f for f in run.cluster.proxy.fired if f.rule is rule]
     needed(lambda: fired[0].reached_broker.is_set(), 30, f"arrival of the late request of {rule}")
+    return fired[0]
 
 
 def hold(run, api, **options):
@@ -390,7 +391,8 @@ def late_offsets(run):
 
 @scenario(modes=(EXACTLY_ONCE,))
 def late_copies(run):
-    """A Produce of a transaction that is aborted arrives inside the next one."""
+    """A Produce of a transaction that is aborted arrives inside the next one. Without a guard the broker takes it: its copies are then committed in
+    place of the next transaction's, which have the same sequence numbers."""
     run.router(**IMPATIENT, **FORGOTTEN_SOON)
     run.start_load(500)
     for _ in range(2):
@@ -399,7 +401,9 @@ def late_copies(run):
         rule = run.arm("hold", "Produce", kind="late Produce", cut=True, release_api="Produce", release_after=ends)
         run.arm("blackhole", "Produce", nth=2, count=1000, seconds=3, until=ends)
         run.arm("blackhole", "Heartbeat", seconds=3, kind="deaf coordinator")
-        late(run, rule)
+        fired = late(run, rule)
+        if produce_error(fired.version, fired.answer) == 0:
+            run.problem("the broker accepted copies of an aborted transaction")
 
 
 # ---- brokers and disks ----
@@ -568,6 +572,10 @@ PLANTED = [
     ("aborted-not-replayed", "refused-copies", EXACTLY_ONCE, "lost"),
     ("doubt-taken-for-success", "lost-abort-answers", EXACTLY_ONCE, "lost"),
     ("read-uncommitted", "steady", EXACTLY_ONCE, "unexplained"),
+    ("guard-off", "late-abort", EXACTLY_ONCE, "lost"),
+    ("guard-off", "late-commit", EXACTLY_ONCE, "duplicated"),
+    ("guard-off", "late-offsets", EXACTLY_ONCE, "duplicated"),
+    ("guard-off", "late-copies", EXACTLY_ONCE, "accepted copies of an aborted transaction"),
     ("rule-not-durable", "rules-survive", AT_LEAST_ONCE, "I6"),
     ("rule-not-active", "rules-survive", AT_LEAST_ONCE, "unexplained"),
 ]
