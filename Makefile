@@ -5,7 +5,8 @@ MODE ?= release
 ifeq ($(origin SAN),command line)
 MODE := $(if $(findstring thread,$(SAN)),tsan,asan)
 endif
-BUILD ?= build/$(MODE)
+# FAULTS=1: failpoints and planted bugs for the fault rig (rules/base/faults.h).
+BUILD ?= build/$(MODE)$(if $(FAULTS),-faults)
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 VERSION := 0.1.0
@@ -61,7 +62,7 @@ ALLOCATOR_LIBS := $(if $(filter-out libc,$(ALLOCATOR)),-Wl$(comma)--push-state$(
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -lpthread)$(PKG_LIBS)
 ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -I$(BUILD)/gen -DER_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) \
-             $(SANFLAGS) $(CFLAGS) $(CPPFLAGS)
+             $(SANFLAGS) $(if $(FAULTS),-DER_FAULTS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS) $(TSAN_THREADS)
 # Own number of jobs, unless the user has said one.
 JOBS = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
@@ -86,7 +87,7 @@ $(BUILD)/flags-code $(BUILD)/flags-link:
 	@mkdir -p $(@D)
 	@printf '%s\n' $(call quoted,$(if $(filter %-code,$@),$(CODE_FLAGS),$(LINK_FLAGS))) > $@
 
-RULES_SRC := $(wildcard rules/*/*.c)
+RULES_SRC := $(wildcard rules/*/*.c) $(if $(FAULTS),tests/faults/faults.c)
 ROUTER_SRC := $(filter-out router/main.c,$(wildcard router/*.c))
 CTL_SRC := $(wildcard admin/ctl_*.c)
 ADMIN_SRC := $(filter-out $(CTL_SRC),$(wildcard admin/*.c))
@@ -158,6 +159,7 @@ ORACLE := $(wildcard tests/oracle/*_test.py)
 SCHEMA_TESTS := $(wildcard tests/schemas/*_test.py)
 CLI_TESTS := $(wildcard tests/cli/*_test.py)
 GOLDEN_PY := $(wildcard tests/golden/*_test.py)
+FAULT_TESTS := $(wildcard tests/faults/*_test.py)
 
 # LIBRDKAFKA=FOLDER: what is tested runs with the librdkafka.so.1 of that folder; the clients that watch it in the integration tests keep
 # the system's.
@@ -181,7 +183,8 @@ SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTH
                fuzz-corpus $(foreach f,$(FUZZ),"$(f) tests/fuzz/corpus/$(notdir $(f))") -- \
                oracle $(foreach o,$(ORACLE),"$(PYTHON) $(o) --programs $(BUILD)") -- \
                schemas $(foreach o,$(SCHEMA_TESTS),"$(PYTHON) $(o) --programs $(BUILD)") -- \
-               cli $(foreach o,$(CLI_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
+               cli $(foreach o,$(CLI_TESTS),"$(PYTHON) $(o) --programs $(BUILD)") -- \
+               fault-rig $(foreach o,$(FAULT_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
 PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(PROGRAMS)
 SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"

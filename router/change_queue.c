@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "router/clock.h"
+#include "rules/base/faults.h"
 
 /* A change that needs many topics gets more time: a broker makes and announces some hundred in a second. */
 enum { TOPIC_MS = 40, MAX_EXTRA = 10000 };
@@ -121,13 +122,19 @@ static enum er_code apply(struct er_change_queue *queue, struct er_plan *plan, s
         er_ruleset_abandon(queue->options.ruleset);
         return ER_OK;
     }
+    ER_FAILPOINT("before-rule-commit");
     code = er_plan_commit(plan, &request->actor, er_clock_wall_ms(), &revision, err);
+    ER_FAILPOINT("after-rule-commit");
     if (code != ER_OK) {
         er_ruleset_abandon(queue->options.ruleset);
         return code;
     }
     committed = er_clock_ns();
-    er_ruleset_publish(queue->options.ruleset);
+    if (change.n_put == 1 && ER_PLANTED("rule-not-active"))
+        er_ruleset_abandon(queue->options.ruleset);
+    else
+        er_ruleset_publish(queue->options.ruleset);
+    ER_FAILPOINT("after-rule-publish");
     queue->stats.applied++;
     queue->stats.last_commit_ns = committed - prepared;
     queue->stats.commit_ns_sum += committed - prepared;

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "router/kafka_check.h"
+#include "rules/base/faults.h"
 
 enum { FOR_CONSUMER = 1, FOR_PRODUCER = 2, FOR_ADMIN = 4, FOR_READER = 8, FOR_ALL = 15 };
 enum { AT_LEAST_ONCE = 1, EXACTLY_ONCE = 2, BOTH = 3 };
@@ -274,6 +275,8 @@ enum er_code er_kafka_conf_new(const struct er_config *config, enum er_kafka_cli
         code = set_user(conf, config, client, err);
     if (code == ER_OK)
         code = set_table(conf, owned, sizeof owned / sizeof *owned, which, err);
+    if (code == ER_OK && client == ER_KAFKA_CONSUMER && ER_PLANTED("read-uncommitted"))
+        code = set(conf, "isolation.level", "read_uncommitted", err);
     if (code == ER_OK)
         code = set_identity(conf, config, client, worker, err);
     if (code != ER_OK) {

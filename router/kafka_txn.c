@@ -4,6 +4,7 @@
 #include "router/clock.h"
 #include "router/kafka_conf.h"
 #include "router/kafka_guard.h"
+#include "rules/base/faults.h"
 
 enum {
     MIN_WAIT_MS = 10,
@@ -77,7 +78,9 @@ static enum er_txn_result renew(void *ctx, int64_t wait_ns)
     if (!txn->initialising && !er_kafka_sink_renew(txn->o.sink, prepare, txn))
         return ER_TXN_AGAIN;
     txn->initialising = true;
+    ER_FAILPOINT("before-init");
     error = rd_kafka_init_transactions(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
+    ER_FAILPOINT("after-init");
     if (error == NULL) {
         txn->initialising = txn->warned = false;
         return ER_TXN_DONE;
@@ -102,6 +105,7 @@ static enum er_txn_result begin(void *ctx)
     txn->begun_ms = er_clock_ms();
     txn->offsets_sent = txn->trouble = false;
     error = rd_kafka_begin_transaction(er_kafka_sink_producer(txn->o.sink));
+    ER_FAILPOINT("after-begin");
     if (error == NULL)
         return ER_TXN_DONE;
     log_error(txn, ER_LOG_WARN, "begin_transaction", error);
@@ -115,8 +119,10 @@ static enum er_txn_result send_offsets(struct er_kafka_txn *txn, const struct er
     rd_kafka_consumer_group_metadata_t *group = er_kafka_source_group(txn->o.source);
     rd_kafka_error_t *error = NULL;
 
-    if (group != NULL)
+    ER_FAILPOINT("before-send-offsets");
+    if (group != NULL && !ER_PLANTED("offsets-outside-transaction"))
         error = rd_kafka_send_offsets_to_transaction(er_kafka_sink_producer(txn->o.sink), list, group, ms);
+    ER_FAILPOINT("after-send-offsets");
     rd_kafka_topic_partition_list_destroy(list);
     if (group == NULL)
         return ER_TXN_AGAIN;
@@ -136,15 +142,27 @@ static enum er_txn_result commit(void *ctx, const struct er_source_offset *offse
             return result;
         txn->offsets_sent = true;
     }
+    ER_FAILPOINT("before-end");
     error = rd_kafka_commit_transaction(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
+    ER_FAILPOINT("after-end");
+    if (ER_PLANTED("offsets-outside-transaction")) {
+        struct er_source source = er_kafka_source_seam(txn->o.source);
+
+        (void)source.ops->commit(source.ctx, offsets, n, wait_ns);
+    }
     return error == NULL ? look_back(txn) : judge(txn, "commit_transaction", error);
 }
 
 static enum er_txn_result abort_transaction(void *ctx, int64_t wait_ns)
 {
     struct er_kafka_txn *txn = ctx;
-    rd_kafka_error_t *error = rd_kafka_abort_transaction(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
-    enum er_txn_result result = error == NULL ? look_back(txn) : judge(txn, "abort_transaction", error);
+    enum er_txn_result result;
+    rd_kafka_error_t *error;
+
+    ER_FAILPOINT("before-abort");
+    error = rd_kafka_abort_transaction(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
+    ER_FAILPOINT("after-abort");
+    result = error == NULL ? look_back(txn) : judge(txn, "abort_transaction", error);
 
     return result == ER_TXN_ABORT ? ER_TXN_DOUBTFUL : result;
 }

@@ -1,5 +1,7 @@
 #include "router/partition.h"
 
+#include "rules/base/faults.h"
+
 #define SEED UINT32_C(0x9747b28c)
 #define M UINT32_C(0x5bd1e995)
 
@@ -43,7 +45,7 @@ int32_t er_partition_choose(struct er_str key, bool keyed, int32_t source_partit
     if (count <= 1) {
         return 0;
     }
-    if (keyed) {
+    if (keyed && !ER_PLANTED("wrong-partition")) {
         return (int32_t)((er_murmur2(key) & UINT32_C(0x7fffffff)) % (uint32_t)count);
     }
     return source_partition < 0 ? 0 : source_partition % count;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "router/provenance.h"
+#include "rules/base/faults.h"
 
 #define FIRST_CAPACITY 256
 
@@ -84,6 +85,14 @@ void er_window_pop(struct er_window *window)
     window->next = er_window_slot(window, window->base)->offset + 1;
     window->dirty = true;
     window->base++;
+}
+
+int64_t er_window_committable(struct er_window *window)
+{
+    if (ER_PLANTED("commit-before-outputs") && er_window_size(window) > 0) {
+        return er_window_slot(window, window->head - 1)->offset + 1;
+    }
+    return window->next;
 }
 
 struct er_str er_window_source(const struct er_window *window, int64_t offset, char out[ER_SOURCE_TEXT_MAX])

@@ -73,6 +73,9 @@ struct er_slot *er_window_finished(struct er_window *window);
 /* Acknowledges the oldest slot: next becomes its offset + 1. */
 void er_window_pop(struct er_window *window);
 
+/* What may be committed: the offset behind the acknowledged events; -1 = nothing yet. */
+int64_t er_window_committable(struct er_window *window);
+
 #define ER_SOURCE_TEXT_MAX (272 + 20)
 /* "topic/partition/offset" of an offset (>= 0). */
 struct er_str er_window_source(const struct er_window *window, int64_t offset, char out[ER_SOURCE_TEXT_MAX]);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "router/worker_internal.h"
+#include "rules/base/faults.h"
 
 #define SWEEP_NS (300 * ER_S_NS)
 #define DRAIN_WAIT_NS (1 * ER_MS_NS)
@@ -131,7 +132,9 @@ void er_worker_account(struct er_worker *w, const struct er_slot *slot)
 
     er_count(&n->received, 1);
     er_count(&n->received_bytes, slot->bytes);
-    er_count(slot->dead_lettered ? &n->dead_lettered : slot->delivered ? &n->routed : &n->unmatched, 1);
+    if (!slot->dead_lettered || !ER_PLANTED("dead-letters-not-counted")) {
+        er_count(slot->dead_lettered ? &n->dead_lettered : slot->delivered ? &n->routed : &n->unmatched, 1);
+    }
     w->events--;
     w->bytes -= slot->held;
 }
@@ -152,13 +155,15 @@ static void acknowledge(struct er_worker *w)
             er_worker_account(w, slot);
             er_window_pop(window);
         }
-        if (window->dirty) {
-            w->offsets[n++] = (struct er_source_offset){ window->index, window->next };
+        if (window->dirty || ER_PLANTED("commit-before-outputs")) {
+            w->offsets[n++] = (struct er_source_offset){ window->index, er_window_committable(window) };
             window->dirty = false;
         }
     }
     if (n > 0) {
+        ER_FAILPOINT("before-store");
         w->o.source.ops->store(w->o.source.ctx, w->offsets, n);
+        ER_FAILPOINT("after-store");
     }
 }
 
@@ -190,7 +195,7 @@ static bool time_to_commit(const struct er_worker *w)
 {
     int64_t reserve = w->o.limits.commit_ns / 4;
 
-    return w->events == 0 || w->now >= w->stop_deadline - reserve;
+    return ER_PLANTED("drain-exits-early") || w->events == 0 || w->now >= w->stop_deadline - reserve;
 }
 
 static void serve_stop(struct er_worker *w)
@@ -237,6 +242,9 @@ static void poll_source(struct er_worker *w, bool progress)
     w->now = er_clock_now(&w->o.clock);
     if (reading) {
         w->batch_n = n;
+    }
+    if (n > 0) {
+        ER_FAILPOINT("after-poll");
     }
     if (event.kind != ER_REBALANCE_NONE) {
         er_worker_begin_rebalance(w, &event);

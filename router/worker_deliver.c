@@ -1,5 +1,7 @@
 #include "router/worker_internal.h"
 
+#include "rules/base/faults.h"
+
 #define REPORTS 256
 
 /* How many reports ahead memory is fetched that was last touched long ago: the copy, then the event's slot, then the event. */
@@ -76,6 +78,10 @@ static bool build_copy(struct er_worker *w, const struct er_copy *copy, struct e
     }
     out->headers = w->headers.items;
     out->n_headers = w->headers.n;
+    if (event->n_headers > 0 && ER_PLANTED("header-dropped")) {
+        out->headers++;
+        out->n_headers--;
+    }
     return true;
 }
 
@@ -188,9 +194,13 @@ static void come_back(struct er_worker *w, struct er_copy *copy)
 {
     struct er_lane *lane = copy->lane;
 
-    lane->settling = true;
-    er_copies_insert(&lane->waiting, copy, lane->last_returned);
-    lane->last_returned = copy;
+    if (ER_PLANTED("retry-overtaken")) {
+        er_copies_append(&lane->waiting, copy);
+    } else {
+        lane->settling = true;
+        er_copies_insert(&lane->waiting, copy, lane->last_returned);
+        lane->last_returned = copy;
+    }
     er_lane_activate(&w->destinations, lane);
     w->waiting++;
 }
@@ -463,6 +473,13 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     lane->heard_at = w->now;
     lane->probe_out = lane->probe_out && !copy->probe;
     copy->alone = copy->probe = false;
+    ER_FAILPOINT("after-report");
+    if (ER_PLANTED("ignore-failed-report")) {
+        v.result = ER_SINK_OK;
+    }
+    if (v.result == ER_SINK_OK && copy->attempts == 1 && copy->seq % 500 == 0 && ER_PLANTED("retry-of-delivered")) {
+        v.result = ER_SINK_RETRY;
+    }
     if (v.result == ER_SINK_OK) {
         lane_is_well(w, lane, v.probe);
         delivered(w, copy);

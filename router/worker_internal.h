@@ -17,7 +17,7 @@ struct er_current {
     char source_text[ER_SOURCE_TEXT_MAX];
     unsigned hops;
     struct er_provenance_marks marks;
-    bool marked; /* er_worker.headers fit the next copy of the event too */
+    bool marked;                      /* er_worker.headers fit the next copy of the event too */
     size_t duplicate_keys, undecided; /* to be counted once it is routed */
 };
 
@@ -53,7 +53,7 @@ struct er_worker_txn {
     enum er_txn_state state;
     uint64_t revision; /* that decides all its events */
     int64_t opened_at; /* its first event */
-    int64_t abort_at; /* aborting: not before all is reported, or then */
+    int64_t abort_at;  /* aborting: not before all is reported, or then */
     size_t events, bytes;
     size_t unrouted; /* slots that are to be routed again */
     size_t limit;    /* events; less than txn_events while a batch that aborts is being bisected */
@@ -68,8 +68,8 @@ struct er_worker_txn {
     int64_t retry_at, retry_ns;
     struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
     size_t n_offsets;
-    struct er_counters tally;         /* of the transaction; added to the worker's when it is committed */
-    bool sizes;                       /* a lane has refused a record for its size */
+    struct er_counters tally; /* of the transaction; added to the worker's when it is committed */
+    bool sizes;               /* a lane has refused a record for its size */
     struct er_refusal refusals[ER_REFUSALS];
     size_t n_refusals;
 };

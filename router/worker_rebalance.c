@@ -1,6 +1,7 @@
 #include "router/worker_internal.h"
 
 #include <stdlib.h>
+#include "rules/base/faults.h"
 
 #define COMMIT_TRIES 3
 #define COMMIT_PAUSE_NS (100 * ER_MS_NS)
@@ -105,7 +106,9 @@ static bool windows_reserve(struct er_worker *w, uint32_t index)
 static void finish_event(struct er_worker *w)
 {
     w->event = (struct er_source_event){ ER_REBALANCE_NONE, NULL, 0 };
+    ER_FAILPOINT("before-rebalance-done");
     w->o.source.ops->rebalance_done(w->o.source.ctx);
+    ER_FAILPOINT("after-rebalance-done");
 }
 
 static void detach_event(struct er_worker *w)
@@ -178,7 +181,7 @@ static bool revoked_drained(const struct er_worker *w)
 
 static void give_up_partitions(struct er_worker *w, bool lost)
 {
-    if (w->txn.on && !er_worker_txn_settled(w, lost)) {
+    if (w->txn.on && !ER_PLANTED("no-abort-on-revoke") && !er_worker_txn_settled(w, lost)) {
         return;
     }
     detach_event(w);
@@ -194,7 +197,10 @@ void er_worker_serve_rebalance(struct er_worker *w)
         serve_assigned(w);
         break;
     case ER_REBALANCE_REVOKED:
-        if (w->txn.on) {
+        if (ER_PLANTED("revoke-without-drain")) {
+            detach_event(w);
+            finish_event(w);
+        } else if (w->txn.on) {
             give_up_partitions(w, w->now >= w->event_deadline);
         } else if ((revoked_drained(w) || w->now >= w->event_deadline) && er_worker_commit(w, false, w->event_deadline)) {
             detach_event(w);
@@ -216,8 +222,8 @@ bool er_worker_commit(struct er_worker *w, bool all, int64_t deadline)
     for (size_t i = 0; i < w->n_windows; i++) {
         struct er_window *window = w->windows[i];
 
-        if (window != NULL && (all || window->draining) && window->next >= 0) {
-            w->offsets[n++] = (struct er_source_offset){ window->index, window->next };
+        if (window != NULL && (all || window->draining) && er_window_committable(window) >= 0) {
+            w->offsets[n++] = (struct er_source_offset){ window->index, er_window_committable(window) };
             window->dirty = false;
         }
     }
@@ -229,7 +235,9 @@ bool er_worker_commit(struct er_worker *w, bool all, int64_t deadline)
     }
     wait = wait < COMMIT_PAUSE_NS ? COMMIT_PAUSE_NS : wait > w->o.limits.commit_ns ? w->o.limits.commit_ns : wait;
     w->o.source.ops->store(w->o.source.ctx, w->offsets, n);
+    ER_FAILPOINT("before-commit");
     code = w->o.source.ops->commit(w->o.source.ctx, w->offsets, n, wait);
+    ER_FAILPOINT("after-commit");
     w->now = er_clock_now(&w->o.clock);
     if (code == ER_OK) {
         return true;

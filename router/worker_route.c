@@ -1,5 +1,7 @@
 #include "router/worker_internal.h"
 
+#include "rules/base/faults.h"
+
 #define CLOCK_EVERY 16 /* events between two looks at the clock */
 #define PUT_OFF_NS (10 * ER_MS_NS)
 #define HEADER_BYTES 64 /* of memory for a header besides its name and value */
@@ -100,7 +102,7 @@ static bool plan_match(struct er_worker *w, struct er_copies *plan, const struct
         }
         plan->last->revision = match->revision;
     }
-    for (size_t i = 0; i < match->n_undecided; i++) {
+    for (size_t i = 0; i < match->n_undecided && !ER_PLANTED("undecided-as-no-match"); i++) {
         if (!plan_undecided(w, plan, &match->undecided[i])) {
             return false;
         }
@@ -128,7 +130,10 @@ static bool decide(struct er_worker *w, struct er_copies *plan)
         return false;
     }
     if (code != ER_OK) {
-        return plan_dead_letter(w, plan, ER_STAGE_PARSE, &err);
+        return ER_PLANTED("dead-letter-skipped") || plan_dead_letter(w, plan, ER_STAGE_PARSE, &err);
+    }
+    if (!w->current.record->has_value && ER_PLANTED("tombstone-dropped")) {
+        return true;
     }
     if (!plan_match(w, plan, &match)) {
         return false;
@@ -176,6 +181,7 @@ static void carry_out(struct er_worker *w, struct er_window *window, struct er_c
         er_worker_submit(w, copy);
     }
     er_worker_slot_down(w, window, seq);
+    ER_FAILPOINT("after-produce");
 }
 
 /* Memory of an event and its copies. The sink has headers of its own for every copy, and nobody else bounds these. */

@@ -13,6 +13,7 @@
 #include "router/worker_internal.h"
 
 #include <stdlib.h>
+#include "rules/base/faults.h"
 
 enum { PATIENCE = 3 /* aborts before a batch is bisected without a record to blame */ };
 #define AGAIN_WAIT_NS (10 * ER_MS_NS)
@@ -129,8 +130,8 @@ static bool is_due(const struct er_worker *w)
 {
     const struct er_worker_txn *t = &w->txn;
 
-    return t->events > 0 && (t->end || t->events >= t->limit || t->bytes >= w->o.limits.txn_bytes ||
-                             w->now - t->opened_at >= w->o.limits.txn_ns);
+    return t->events > 0 &&
+           (t->end || t->events >= t->limit || t->bytes >= w->o.limits.txn_bytes || w->now - t->opened_at >= w->o.limits.txn_ns);
 }
 
 int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns)
@@ -327,6 +328,14 @@ static void pop(struct er_worker *w, struct er_window *window)
     window->blocked_ns = 0;
 }
 
+static void pop_routed(struct er_worker *w, struct er_window *window)
+{
+    while (window->base < window->routed) {
+        w->txn.events--;
+        pop(w, window);
+    }
+}
+
 static void committed(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
@@ -392,6 +401,15 @@ static void roll_back(struct er_worker *w)
     if (t->again) {
         return;
     }
+    if (ER_PLANTED("aborted-not-replayed")) {
+        for (size_t i = 0; i < w->n_windows; i++) {
+            if (w->windows[i] != NULL) {
+                pop_routed(w, w->windows[i]);
+            }
+        }
+        committed(w);
+        return;
+    }
     if (t->events > 0) {
         er_count(&w->o.counters->transactions_aborted, 1);
         plan_next_attempt(w);
@@ -420,14 +438,6 @@ static void list_offsets(struct er_worker *w)
             t->offsets[t->n_offsets++] =
                 (struct er_source_offset){ window->index, er_window_slot(window, window->routed - 1)->offset + 1 };
         }
-    }
-}
-
-static void pop_routed(struct er_worker *w, struct er_window *window)
-{
-    while (window->base < window->routed) {
-        w->txn.events--;
-        pop(w, window);
     }
 }
 
@@ -526,7 +536,7 @@ static void take_answer(struct er_worker *w)
     for (size_t i = 0; i < t->n_offsets; i++) {
         struct er_window *window = w->windows[t->offsets[i].index];
 
-        if (t->offsets[i].next == er_window_slot(window, window->routed - 1)->offset + 1) {
+        if (t->offsets[i].next == er_window_slot(window, window->routed - 1)->offset + 1 || ER_PLANTED("doubt-taken-for-success")) {
             pop_routed(w, window);
         }
     }

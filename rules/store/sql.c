@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include "rules/base/faults.h"
 
 /* How long a statement waits for another process that has the file open (a backup, a shell). The main thread waits with it. */
 #define BUSY_MS 1000
@@ -332,12 +333,15 @@ static enum er_code run_plain(struct er_sql *sql, enum er_sql_id id, struct er_e
 
 enum er_code er_sql_begin(struct er_sql *sql, struct er_err *err)
 {
+    if (sqlite3_get_autocommit(sql->db) == 0 && ER_PLANTED("rule-not-durable")) {
+        (void)run_plain(sql, ER_SQL_COMMIT, NULL);
+    }
     return run_plain(sql, ER_SQL_BEGIN, err);
 }
 
 enum er_code er_sql_commit(struct er_sql *sql, struct er_err *err)
 {
-    enum er_code code = run_plain(sql, ER_SQL_COMMIT, err);
+    enum er_code code = ER_PLANTED("rule-not-durable") ? ER_OK : run_plain(sql, ER_SQL_COMMIT, err);
 
     if (code != ER_OK) {
         er_sql_rollback(sql);
