@@ -19,7 +19,7 @@ static bool list_row(void *ctx, const struct er_store_subscription *row)
     struct list *list = ctx;
 
     if (er_page_wants(list->call, &list->page, row->id)) {
-        er_document_write_subscription(&list->page.w, row);
+        er_document_write_subscription(&list->page.w, row, list->call->api->env->ruleset);
     }
     return !list->page.no_memory;
 }
@@ -65,10 +65,11 @@ void er_api_list_subscriptions(struct er_call *call)
 
 static bool write_one(void *ctx, const struct er_store_subscription *row)
 {
+    struct er_one *one = ctx;
     struct er_json_writer w;
 
-    if (er_one_wants(ctx, row->revision, &w)) {
-        er_document_write_subscription(&w, row);
+    if (er_one_wants(one, row->revision, &w)) {
+        er_document_write_subscription(&w, row, one->call->api->env->ruleset);
     }
     return false;
 }

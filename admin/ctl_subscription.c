@@ -10,6 +10,8 @@ static const struct er_ctl_column columns[] = {
     { "TYPES", "types", false },
     { "REGEX", "regex", false },
     { "STATE", "status.state", false },
+    { "INDEXED", "status.indexed", true },
+    { "HITS", "status.activity.hits", true },
     { "PATTERN", "pattern", true },
     { "REVISION", "revision", true },
     { "UPDATED", "updated_at", true },

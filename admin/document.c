@@ -20,7 +20,42 @@ static void write_with_members(struct er_json_writer *w, struct er_str document,
     er_buf_free(&all);
 }
 
-void er_document_write_subscription(struct er_json_writer *w, const struct er_store_subscription *row)
+static void write_activity(struct er_json_writer *w, const struct er_ruleset_activity *activity)
+{
+    if (activity->quarantined) {
+        er_jw_member_string(w, "detail",
+                            ER_STR("a regex went over its limits again and again and is run no more: events that depend on it are "
+                                   "dead-lettered for this subscriber as undecided, until the rule is changed"));
+    }
+    er_jw_member_bool(w, "indexed", !activity->unindexed);
+    er_jw_key(w, ER_STR("activity"));
+    er_jw_object(w);
+    er_jw_member_uint(w, "candidates", activity->candidates);
+    er_jw_member_uint(w, "hits", activity->hits);
+    er_jw_member_uint(w, "regex_runs", activity->confirms);
+    er_jw_member_uint(w, "regex_ns", activity->time_ns);
+    er_jw_end(w);
+}
+
+static void write_status(struct er_json_writer *w, const struct er_store_subscription *row, const struct er_ruleset *ruleset)
+{
+    struct er_ruleset_activity activity;
+    bool known = row->enabled && er_ruleset_activity(ruleset, row->id, &activity);
+
+    er_jw_key(w, ER_STR("status"));
+    er_jw_object(w);
+    er_jw_member_string(w, "state",
+                        !row->enabled                   ? ER_STR("disabled")
+                        : known && activity.quarantined ? ER_STR("quarantined")
+                                                        : ER_STR("active"));
+    if (known) {
+        write_activity(w, &activity);
+    }
+    er_jw_end(w);
+}
+
+void er_document_write_subscription(struct er_json_writer *w, const struct er_store_subscription *row,
+                                    const struct er_ruleset *ruleset)
 {
     struct er_buf server = { 0 };
     struct er_json_writer members;
@@ -30,10 +65,7 @@ void er_document_write_subscription(struct er_json_writer *w, const struct er_st
     er_jw_member_uint(&members, "revision", row->revision);
     er_jw_member_time(&members, "created_at", row->created_ms);
     er_jw_member_time(&members, "updated_at", row->updated_ms);
-    er_jw_key(&members, ER_STR("status"));
-    er_jw_object(&members);
-    er_jw_member_string(&members, "state", row->enabled ? ER_STR("active") : ER_STR("disabled"));
-    er_jw_end(&members);
+    write_status(&members, row, ruleset);
     er_jw_end(&members);
     if (server.failed) {
         w->buf->failed = true;

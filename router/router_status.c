@@ -252,6 +252,8 @@ static void write_rules(struct er_router *router, struct er_json_writer *w)
     er_jw_member_uint(w, "subscriptions", stats.subscriptions);
     er_jw_member_uint(w, "subscribers", stats.subscribers);
     er_jw_member_uint(w, "unindexed", stats.unindexed);
+    er_jw_member_uint(w, "unindexed_limit", router->options.config->unindexed_rules);
+    er_jw_member_uint(w, "quarantined_regexes", stats.quarantined);
     er_jw_member_uint(w, "tests", stats.tests);
     er_jw_member_uint(w, "bytes", stats.bytes);
     er_jw_end(w);
@@ -362,6 +364,8 @@ static void rules_metrics(struct er_router *router, struct er_buf *out)
     er_metrics_one(out, "eventrouter_subscriptions", rules.subscriptions);
     er_metrics_one(out, "eventrouter_subscribers", rules.subscribers);
     er_metrics_one(out, "eventrouter_unindexed_rules", rules.unindexed);
+    er_metrics_one(out, "eventrouter_unindexed_rules_limit", router->options.config->unindexed_rules);
+    er_metrics_one(out, "eventrouter_quarantined_regexes", rules.quarantined);
     er_metrics_one(out, "eventrouter_rule_tests", rules.tests);
     er_metrics_one(out, "eventrouter_rule_set_bytes", rules.bytes);
     er_metrics_head(out, "eventrouter_changes_total");

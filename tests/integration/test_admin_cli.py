@@ -189,6 +189,7 @@ def test_metrics_are_a_valid_exposition(one, kafka):
             assert sample[1].startswith(("eventrouter_", "process_")), line
     assert seen_type["eventrouter_events_received_total"] == "counter"
     assert "histogram" in seen_type.values()
+    assert {"eventrouter_unindexed_rules", "eventrouter_unindexed_rules_limit", "eventrouter_quarantined_regexes"} <= set(seen_type)
 
 
 def test_many_connections_at_once(one):

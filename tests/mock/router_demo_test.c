@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "router/clock.h"
@@ -185,6 +188,131 @@ static void test_demo_until_a_signal(void **state)
     assert_true(finish(&p) > 0);
 }
 
+/* ---- stopping while somebody asks for much ---- */
+
+#define SLOW_RULES 1000
+#define STOP_MS 10000u /* router.shutdown_timeout */
+
+static int dial(const struct program *p)
+{
+    static const char word[] = "\nsocket: ";
+    const char *path = strstr(p->text, word);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_non_null(path);
+    path += sizeof word - 1;
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%.*s", (int)strcspn(path, "\n"), path);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void ask(int fd, const char *line, const char *body, size_t n)
+{
+    char head[200];
+    int length = snprintf(head, sizeof head,
+                          "%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", line, n);
+
+    assert_int_equal(write(fd, head, (size_t)length), length);
+    for (size_t at = 0; at < n;) {
+        ssize_t written = write(fd, body + at, n - at);
+
+        assert_true(written > 0);
+        at += (size_t)written;
+    }
+}
+
+/* The status of the answer, whose rest is not looked at. */
+static int status_of(int fd)
+{
+    char text[64] = "";
+    size_t n = 0;
+
+    while (n < 12) {
+        ssize_t got = read(fd, text + n, sizeof text - 1 - n);
+
+        assert_true(got > 0);
+        n += (size_t)got;
+    }
+    return atoi(text + 9);
+}
+
+static bool answered(int fd)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+    return poll(&ready, 1, 0) > 0;
+}
+
+/* Each of these rules takes an event's whole time to be explained. */
+static void put_slow_rules(const struct program *p)
+{
+    size_t size = SLOW_RULES * 150, n = 0;
+    char *text = malloc(size);
+    int fd = dial(p);
+
+    assert_non_null(text);
+    for (int i = 0; i < SLOW_RULES; i++) {
+        n += (size_t)snprintf(text + n, size - n,
+                              "%c{\"id\":\"slow-%d\",\"subscriber\":\"slow\",\"types\":[\"slow\"],"
+                              "\"regex\":{\"blob\":\"(?:a{0,%d}){3}[bc]{%d}x\"}}",
+                              i == 0 ? '[' : ',', i, 50 + i % 50, i / 50 + 1);
+    }
+    text[n++] = ']';
+    ask(fd, "PUT /v1/subscriptions", text, n);
+    assert_int_equal(status_of(fd), 200);
+    (void)close(fd);
+    free(text);
+}
+
+static int explain_slowly(const struct program *p)
+{
+    static const char begin[] = "{\"event\":{\"type\":\"slow\",\"blob\":[\"", middle[] = "x\",\"", end[] = "x\"]},\"limit\":1000}";
+    enum { VALUES = 6, LENGTH = 16000 };
+    static char body[VALUES * (LENGTH + 10) + 100];
+    size_t n = (size_t)snprintf(body, sizeof body, "%s", begin);
+    int fd = dial(p);
+
+    for (int i = 0; i < VALUES; i++) {
+        memset(body + n, 'a', LENGTH);
+        n += LENGTH;
+        n += (size_t)snprintf(body + n, sizeof body - n, "%s", i + 1 < VALUES ? middle : end);
+    }
+    ask(fd, "POST /v1/explain", body, n);
+    return fd;
+}
+
+/* The answer would take twice as long as a stop may. */
+static void test_stop_during_an_explanation(void **state)
+{
+    static const char *const arguments[] = { "-o", "router.workers=1", "-o", "router.shutdown_timeout=10s", NULL };
+    static struct program p;
+    uint64_t stopped;
+    int explaining, other;
+
+    (void)state;
+    start(&p, arguments);
+    read_until(&p, "analytics=");
+    put_slow_rules(&p);
+    explaining = explain_slowly(&p);
+    /* It runs, and lets others through, once these have been answered. */
+    other = dial(&p);
+    for (int i = 0; i < 5; i++) {
+        ask(other, "GET /livez", "", 0);
+        assert_int_equal(status_of(other), 200);
+        (void)close(other);
+        other = dial(&p);
+    }
+    assert_false(answered(explaining));
+    stopped = er_clock_ms();
+    assert_int_equal(kill(p.pid, SIGTERM), 0);
+    assert_true(finish(&p) > 0);
+    assert_true(er_clock_ms() - stopped < STOP_MS);
+    (void)close(other);
+    (void)close(explaining);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_flow),
         cmocka_unit_test(test_demo_for_seconds),
         cmocka_unit_test(test_demo_until_a_signal),
+        cmocka_unit_test(test_stop_during_an_explanation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

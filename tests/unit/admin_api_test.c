@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* memmem */
 /* Documents through the API: subscriptions, bulk, subscribers, validate. */
+#include "rules/engine/match.h"
 #include "tests/unit/admin_daemon.h"
 
 static void the_life_of_a_subscription(void **state)
@@ -16,7 +17,8 @@ static void the_life_of_a_subscription(void **state)
     HAS(f, "\"id\":\"a\",\"subscriber\":\"s\",\"types\":[\"order.*\"]");
     HAS(f,
         "\"enabled\":true,\"revision\":1,\"created_at\":\"2023-11-14T22:13:20.000Z\",\"updated_at\":\"2023-11-14T22:13:20.000Z\","
-        "\"status\":{\"state\":\"active\"}}");
+        "\"status\":{\"state\":\"active\",\"indexed\":true,"
+        "\"activity\":{\"candidates\":0,\"hits\":0,\"regex_runs\":0,\"regex_ns\":0}}}");
     assert_int_equal(f->fake.last_uid, (int64_t)getuid());
     assert_string_equal(f->fake.last_what, "POST /v1/subscriptions");
 
@@ -446,14 +448,52 @@ static void validate_stores_nothing(void **state)
     assert_int_equal(f->fake.commits, 0);
 }
 
+/* What the rule set knows of a rule is its status: it is no part of the document, and a change begins anew. */
+static void the_status_shows_what_a_rule_does(void **state)
+{
+    struct fixture *f = *state;
+    static const char value[] = "{\"s\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab x\",\"t\":1}";
+    const struct er_record record = {
+        .partition = -1, .timestamp_ms = -1, .value = { value, sizeof value - 1 }, .has_value = true
+    };
+    struct er_matcher *matcher;
+    struct er_match match;
+    struct er_err err;
+
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/bad", "{\"subscriber\":\"s\",\"regex\":{\"s\":\"^(a+)+x\"}}"), 201);
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/good", "{\"subscriber\":\"s\",\"pattern\":{\"t\":[1]}}"), 201);
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/slow", "{\"subscriber\":\"s\",\"regex\":{\"s\":\"[0-9]\"}}"), 201);
+    assert_int_equal(er_matcher_new(f->fake.env.ruleset, &matcher, &err), ER_OK);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(ask(f, "GET /v1/subscriptions/bad", NULL), 200);
+        HAS(f, "\"status\":{\"state\":\"active\",\"indexed\":true,");
+        (void)er_matcher_pin(matcher);
+        assert_int_equal(er_matcher_match(matcher, &record, &match, &err), ER_OK);
+        er_matcher_unpin(matcher);
+    }
+    assert_int_equal(ask(f, "GET /v1/subscriptions/bad", NULL), 200);
+    assert_string_equal(header(f, "ETag"), "\"rev-1\"");
+    HAS(f, "\"status\":{\"state\":\"quarantined\",\"detail\":\"a regex went over its limits again and again");
+    HAS(f, "\"candidates\":10,\"hits\":0,\"regex_runs\":10,");
+    assert_int_equal(ask(f, "GET /v1/subscriptions", NULL), 200);
+    HAS(f, "\"state\":\"quarantined\"");
+    HAS(f, "\"status\":{\"state\":\"active\",\"indexed\":true,\"activity\":{\"candidates\":10,\"hits\":10,\"regex_runs\":0,\"regex_"
+           "ns\":0}}");
+    HAS(f, "\"status\":{\"state\":\"active\",\"indexed\":false,");
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/bad", "{\"subscriber\":\"s\",\"regex\":{\"s\":\"^a+x\"}}"), 200);
+    HAS(f, "\"status\":{\"state\":\"active\",\"indexed\":true,\"activity\":{\"candidates\":0,");
+    er_matcher_free(matcher);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DAEMON(the_life_of_a_subscription),       WITH_DAEMON(conditions_hold_or_412),
-        WITH_DAEMON(a_dry_run_changes_nothing),        WITH_DAEMON(patches_merge),
-        WITH_DAEMON(bulk_is_one_revision_or_nothing),  WITH_DAEMON(a_pattern_comes_back_as_it_was),
-        WITH_DAEMON(all_errors_of_a_document_at_once), WITH_DAEMON(lists_have_pages_and_filters),
-        WITH_DAEMON(the_life_of_a_subscriber),         WITH_DAEMON(validate_stores_nothing),
+        WITH_DAEMON(the_life_of_a_subscription),        WITH_DAEMON(conditions_hold_or_412),
+        WITH_DAEMON(a_dry_run_changes_nothing),         WITH_DAEMON(patches_merge),
+        WITH_DAEMON(bulk_is_one_revision_or_nothing),   WITH_DAEMON(a_pattern_comes_back_as_it_was),
+        WITH_DAEMON(all_errors_of_a_document_at_once),  WITH_DAEMON(lists_have_pages_and_filters),
+        WITH_DAEMON(the_life_of_a_subscriber),          WITH_DAEMON(validate_stores_nothing),
+        WITH_DAEMON(the_status_shows_what_a_rule_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
