@@ -1,7 +1,8 @@
 /* The yardstick of make bench-pipeline, and the load that it needs. Plain librdkafka, no code of the router, its client settings.
  *
  *   copy fill BOOTSTRAP TOPIC COUNT BYTES         writes COUNT events of about BYTES bytes
- *   copy copy BOOTSTRAP FROM TO COUNT             consumes COUNT new events and copies key, value and timestamp; prints JSON
+ *   copy copy BOOTSTRAP FROM TO COUNT [TOPICS]    consumes COUNT new events and copies key, value and timestamp; prints JSON. With
+ *                                                 TOPICS: to TO-0, TO-1, ..., each copy with one header, as the router makes them
  *   copy latency BOOTSTRAP FROM TO RATE SECONDS   writes events at RATE and times when each is seen at FROM and at TO; prints JSON
  *
  * copy and latency print "ready" once they are assigned to the ends of their topics, and begin with the first event after that.
@@ -16,7 +17,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BATCH = 1000, RULES = 1000, TYPES = 20, MAX_PARTITIONS = 64 };
+enum { BATCH = 1000, RULES = 1000, TYPES = 20, MAX_PARTITIONS = 64, MAX_TOPICS = 1000 };
 
 static const char *const common[][2] = { { "socket.nagle.disable", "true" },
                                          { "topic.metadata.propagation.max.ms", "5000" },
@@ -204,34 +205,74 @@ static int fill(char **arguments)
     return 0;
 }
 
-static void copy_one(rd_kafka_t *producer, rd_kafka_topic_t *to, const rd_kafka_message_t *message, int64_t *delivered)
+/* Where copies go. */
+struct targets {
+    rd_kafka_t *producer;
+    rd_kafka_topic_t *topics[MAX_TOPICS];
+    int n;
+    bool header;
+};
+
+static void open_targets(struct targets *to, const char *name, const char *count)
 {
+    char text[256];
+
+    to->header = count != NULL;
+    to->n = count == NULL ? 1 : atoi(count);
+    if (to->n < 1 || to->n > MAX_TOPICS)
+        die(name, "too many topics");
+    for (int i = 0; i < to->n; i++) {
+        snprintf(text, sizeof text, "%s-%d", name, i);
+        to->topics[i] = rd_kafka_topic_new(to->producer, to->header ? text : name, NULL);
+    }
+}
+
+static rd_kafka_headers_t *header_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+    char source[300];
+    int n = snprintf(source, sizeof source, "%s/%" PRId32 "/%" PRId64, rd_kafka_topic_name(message->rkt), message->partition,
+                     message->offset);
+
+    rd_kafka_header_add(headers, "eventrouter-source", -1, source, n);
+    return headers;
+}
+
+static void copy_one(const struct targets *to, const rd_kafka_message_t *message, int64_t *delivered)
+{
+    /* Scattered, as by rules. */
+    uint64_t which = (uint64_t)(message->offset * MAX_PARTITIONS + message->partition) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    rd_kafka_topic_t *topic = to->topics[which % (uint64_t)to->n];
     rd_kafka_timestamp_type_t type;
     int64_t timestamp = rd_kafka_message_timestamp(message, &type);
 
     for (;;) {
-        rd_kafka_resp_err_t error =
-            rd_kafka_producev(producer, RD_KAFKA_V_RKT(to), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_KEY(message->key, message->key_len),
-                              RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_END);
+        rd_kafka_headers_t *headers = to->header ? header_of(message) : NULL;
+        rd_kafka_resp_err_t error = rd_kafka_producev(
+            to->producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_KEY(message->key, message->key_len),
+            RD_KAFKA_V_TIMESTAMP(timestamp), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
             return;
+        if (headers != NULL)
+            rd_kafka_headers_destroy(headers);
         if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             die("produce", rd_kafka_err2str(error));
-        *delivered += reports(producer, 10);
+        *delivered += reports(to->producer, 10);
     }
 }
 
 static int copy(char **arguments)
 {
-    rd_kafka_t *consumer = client(RD_KAFKA_CONSUMER, arguments[0], false),
-               *producer = client(RD_KAFKA_PRODUCER, arguments[0], false);
-    rd_kafka_topic_t *to = rd_kafka_topic_new(producer, arguments[2], NULL);
+    rd_kafka_t *consumer = client(RD_KAFKA_CONSUMER, arguments[0], false);
+    struct targets to = { .producer = client(RD_KAFKA_PRODUCER, arguments[0], false) };
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     int64_t count = atoll(arguments[3]), read = 0, delivered = 0;
     rd_kafka_message_t *batch[BATCH];
     double wall = 0, cpu = 0;
 
+    open_targets(&to, arguments[2], arguments[4]);
     assign_end(consumer, arguments[1]);
     puts("ready");
     fflush(stdout);
@@ -247,18 +288,19 @@ static int copy(char **arguments)
         }
         for (ssize_t i = 0; i < n; i++) {
             if (batch[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-                copy_one(producer, to, batch[i], &delivered);
+                copy_one(&to, batch[i], &delivered);
                 rd_kafka_offset_store(batch[i]->rkt, batch[i]->partition, batch[i]->offset);
                 read++;
             }
             rd_kafka_message_destroy(batch[i]);
         }
-        delivered += reports(producer, read < count ? 0 : 100);
+        delivered += reports(to.producer, read < count ? 0 : 100);
     }
     printf("{\"events\":%" PRId64 ",\"wall_s\":%.3f,\"cpu_s\":%.3f}\n", delivered, now_s() - wall, cpu_s() - cpu);
     rd_kafka_queue_destroy(queue);
-    rd_kafka_topic_destroy(to);
-    rd_kafka_destroy(producer);
+    for (int i = 0; i < to.n; i++)
+        rd_kafka_topic_destroy(to.topics[i]);
+    rd_kafka_destroy(to.producer);
     rd_kafka_consumer_close(consumer);
     rd_kafka_destroy(consumer);
     return 0;
@@ -384,7 +426,7 @@ int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "fill") == 0)
         return fill(argv + 2);
-    if (argc == 6 && strcmp(argv[1], "copy") == 0)
+    if ((argc == 6 || argc == 7) && strcmp(argv[1], "copy") == 0)
         return copy(argv + 2);
     if (argc == 7 && strcmp(argv[1], "latency") == 0)
         return latency(argv + 2);

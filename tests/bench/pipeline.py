@@ -76,12 +76,13 @@ def allocator_of(programs):
     return (found[1], found[2]) if found else None
 
 
-def run_copy(bench, size, preload=None):
+def run_copy(bench, size, preload=None, topics=None):
     raw, out = f"raw{size}", bench.fresh(f"bare{size}")
-    bench.kafka.create(out, 1)
+    for name in [out] if topics is None else [f"{out}-{i}" for i in range(topics)]:
+        bench.kafka.create(name, 1)
     environment = dict(os.environ, LD_PRELOAD=preload) if preload else None
-    with subprocess.Popen([bench.copy, "copy", bench.kafka.bootstrap, raw, out, str(bench.options.events)], stdout=subprocess.PIPE,
-                          text=True, env=environment) as process:
+    command = [bench.copy, "copy", bench.kafka.bootstrap, raw, out, str(bench.options.events)]
+    with subprocess.Popen(command + ([str(topics)] if topics else []), stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout.readline() == "ready\n"
         os.kill(process.pid, 19)  # it begins when the topic is full, as the routers do
         bench.fill(raw, bench.options.events, size)
@@ -127,6 +128,7 @@ def throughput(bench):
                  "c: router, 1,000 type+regex rules of 100 subscribers": lambda: run_router(bench, size, "c", rules_of(RULES, 100))}
         if allocator:
             cases[f"a with {allocator[0]}, as the router has it"] = lambda: run_copy(bench, size, allocator[1])
+            cases["a to 100 topics, with the router's header"] = lambda: run_copy(bench, size, allocator[1], 100)
         found = {name: [] for name in cases}
         for _ in range(bench.options.repeat):
             for name, case in cases.items():
