@@ -5,11 +5,45 @@
 #define PARTS 1024u
 #define CUT_AT 4096u /* entries of a table in one part */
 #define FIRST_CAPACITY 8u
+#define FIRST_BEHIND 2u /* slots behind the others */
+#define EMPTY UINT64_MAX
+
+/* All slots of a part; the number stands in front of them. */
+static uint32_t size_of(const struct er_table_part *part)
+{
+    return part->slots != NULL ? (uint32_t)part->slots[-1] : 0;
+}
+
+static size_t bytes_of(const struct er_table_part *part)
+{
+    return part->slots != NULL ? ((size_t)size_of(part) + 1) * sizeof *part->slots : 0;
+}
+
+static void part_free(struct er_table_part *part)
+{
+    if (part->slots != NULL) {
+        free(part->slots - 1);
+    }
+}
+
+static bool part_make(struct er_table_part *part, uint32_t capacity, uint32_t behind)
+{
+    size_t size = (size_t)capacity + behind;
+    uint64_t *slots = malloc((size + 1) * sizeof *slots);
+
+    if (slots == NULL) {
+        return false;
+    }
+    memset(slots, 0xFF, (size + 1) * sizeof *slots);
+    slots[0] = size;
+    *part = (struct er_table_part){ .slots = slots + 1, .capacity = capacity };
+    return true;
+}
 
 void er_table_fini(struct er_table *table)
 {
     for (uint32_t i = 0; table->parts != NULL && i <= table->mask; i++) {
-        free(table->parts[i].slots);
+        part_free(&table->parts[i]);
     }
     free(table->parts);
     *table = (struct er_table){ 0 };
@@ -22,17 +56,28 @@ static uint32_t slot_tag(uint64_t slot)
 
 static uint64_t make_slot(uint32_t tag, uint32_t id)
 {
-    return (uint64_t)tag << 32 | ((uint64_t)id + 1);
+    return (uint64_t)tag << 32 | id;
 }
 
+/* Are so many of the last slots empty? So many additions cannot reach the very last one. */
+static bool has_room_behind(const struct er_table_part *part, uint32_t n)
+{
+    return size_of(part) - part->capacity > n && part->slots[size_of(part) - 1 - n] == EMPTY;
+}
+
+/* Behind those of its tag. */
 static void insert(struct er_table_part *part, uint64_t slot)
 {
-    uint32_t at = er_table_home(slot_tag(slot), part->capacity);
+    uint64_t *at = part->slots + er_table_home(slot_tag(slot), part->capacity);
+    uint64_t *end;
 
-    while (part->slots[at] != 0) {
-        at = at + 1 < part->capacity ? at + 1 : 0;
+    while (*at != EMPTY && slot_tag(*at) <= slot_tag(slot)) {
+        at++;
     }
-    part->slots[at] = slot;
+    for (end = at; *end != EMPTY; end++) {
+    }
+    memmove(at + 1, at, (size_t)(end - at) * sizeof *at);
+    *at = slot;
     part->n++;
 }
 
@@ -44,29 +89,47 @@ static uint32_t capacity_for(uint64_t n)
     return capacity < FIRST_CAPACITY ? FIRST_CAPACITY : (uint32_t)capacity;
 }
 
-static bool part_grow(struct er_table *table, struct er_table_part *part, uint64_t n)
+/* All entries go into one of that capacity, with room for n more. */
+static bool part_move(struct er_table *table, struct er_table_part *part, uint32_t capacity, uint32_t n)
 {
-    struct er_table_part grown = { .capacity = capacity_for(n) };
+    for (uint64_t behind = FIRST_BEHIND + n; behind <= UINT32_MAX / 4; behind *= 2) {
+        struct er_table_part moved;
+        uint32_t i = 0, size = size_of(part);
 
-    if (n > UINT32_MAX / 4) {
-        return false;
-    }
-    if (grown.capacity < part->capacity + part->capacity / 4) {
-        grown.capacity = part->capacity + part->capacity / 4;
-    }
-    grown.slots = calloc(grown.capacity, sizeof *grown.slots);
-    if (grown.slots == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < part->capacity; i++) {
-        if (part->slots[i] != 0) {
-            insert(&grown, part->slots[i]);
+        if (!part_make(&moved, capacity, (uint32_t)behind)) {
+            return false;
         }
+        for (; i < size && has_room_behind(&moved, 1); i++) {
+            if (part->slots[i] != EMPTY) {
+                insert(&moved, part->slots[i]);
+            }
+        }
+        if (i == size && has_room_behind(&moved, n)) {
+            table->bytes += bytes_of(&moved) - bytes_of(part);
+            part_free(part);
+            *part = moved;
+            return true;
+        }
+        part_free(&moved);
     }
-    table->bytes += (grown.capacity - part->capacity) * sizeof *grown.slots;
-    free(part->slots);
-    *part = grown;
-    return true;
+    return false;
+}
+
+static bool part_reserve(struct er_table *table, struct er_table_part *part, uint32_t n)
+{
+    uint64_t wanted = (uint64_t)part->n + n;
+    uint32_t capacity = part->capacity;
+
+    if (wanted > UINT32_MAX / 4) {
+        return false;
+    }
+    if (wanted * 10 > (uint64_t)capacity * 7) {
+        capacity = capacity_for(wanted);
+        capacity = capacity < part->capacity + part->capacity / 4 ? part->capacity + part->capacity / 4 : capacity;
+    } else if (has_room_behind(part, n)) {
+        return true;
+    }
+    return part_move(table, part, capacity, n);
 }
 
 /* From one part to many. */
@@ -79,10 +142,10 @@ static bool cut(struct er_table *table)
         return false;
     }
     many.bytes = PARTS * sizeof *many.parts;
-    for (uint32_t i = 0; i < whole->capacity; i++) {
+    for (uint32_t i = 0; i < size_of(whole); i++) {
         uint32_t tag = slot_tag(whole->slots[i]);
 
-        if (whole->slots[i] == 0) {
+        if (whole->slots[i] == EMPTY) {
             continue;
         }
         if (!er_table_reserve(&many, tag, 1)) {
@@ -99,9 +162,6 @@ static bool cut(struct er_table *table)
 
 bool er_table_reserve(struct er_table *table, uint32_t tag, uint32_t n)
 {
-    struct er_table_part *part;
-    uint64_t wanted;
-
     if (table->parts == NULL) {
         table->parts = calloc(1, sizeof *table->parts);
         if (table->parts == NULL) {
@@ -112,9 +172,7 @@ bool er_table_reserve(struct er_table *table, uint32_t tag, uint32_t n)
     if (table->mask == 0 && table->n >= CUT_AT && !cut(table)) {
         return false;
     }
-    part = &table->parts[tag & table->mask];
-    wanted = (uint64_t)part->n + n;
-    return wanted * 10 <= (uint64_t)part->capacity * 7 || part_grow(table, part, wanted);
+    return part_reserve(table, &table->parts[tag & table->mask], n);
 }
 
 void er_table_add(struct er_table *table, uint32_t tag, uint32_t id)
@@ -123,59 +181,35 @@ void er_table_add(struct er_table *table, uint32_t tag, uint32_t id)
     table->n++;
 }
 
-static uint32_t find(const struct er_table_part *part, uint32_t tag, uint32_t id)
+static uint64_t *find(const struct er_table_part *part, uint32_t tag, uint32_t id)
 {
-    uint32_t at = er_table_home(tag, part->capacity);
+    uint64_t *at = part->slots + er_table_home(tag, part->capacity);
 
-    while (part->slots[at] != make_slot(tag, id)) {
-        at = at + 1 < part->capacity ? at + 1 : 0;
+    while (*at != make_slot(tag, id)) {
+        at++;
     }
     return at;
-}
-
-/* How far `at` is behind `from`. */
-static uint32_t distance(const struct er_table_part *part, uint32_t from, uint32_t at)
-{
-    return at >= from ? at - from : at + part->capacity - from;
 }
 
 /* Gives memory back when most of it is not needed any more; goes on with what it has if there is none for that. */
 static void part_shrink(struct er_table *table, struct er_table_part *part)
 {
-    struct er_table_part smaller = { .capacity = capacity_for((uint64_t)part->n * 2) };
-
-    if (part->capacity <= 4 * FIRST_CAPACITY || part->n >= part->capacity / 8) {
-        return;
+    if (part->capacity > 4 * FIRST_CAPACITY && part->n < part->capacity / 8) {
+        (void)part_move(table, part, capacity_for((uint64_t)part->n * 2), 1);
     }
-    smaller.slots = calloc(smaller.capacity, sizeof *smaller.slots);
-    if (smaller.slots == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i < part->capacity; i++) {
-        if (part->slots[i] != 0) {
-            insert(&smaller, part->slots[i]);
-        }
-    }
-    table->bytes -= (part->capacity - smaller.capacity) * sizeof *part->slots;
-    free(part->slots);
-    *part = smaller;
 }
 
 void er_table_remove(struct er_table *table, uint32_t tag, uint32_t id)
 {
     struct er_table_part *part = &table->parts[tag & table->mask];
-    uint32_t hole = find(part, tag, id);
+    uint64_t *hole = find(part, tag, id);
 
-    for (uint32_t at = hole + 1 < part->capacity ? hole + 1 : 0; part->slots[at] != 0; at = at + 1 < part->capacity ? at + 1 : 0) {
-        uint32_t home = er_table_home(slot_tag(part->slots[at]), part->capacity);
-
-        /* It may fill the hole only if its home is not behind the hole. */
-        if (distance(part, home, at) >= distance(part, hole, at)) {
-            part->slots[hole] = part->slots[at];
-            hole = at;
-        }
+    /* What stands where it belongs stays, and all behind it. */
+    while (hole[1] != EMPTY && part->slots + er_table_home(slot_tag(hole[1]), part->capacity) <= hole) {
+        hole[0] = hole[1];
+        hole++;
     }
-    part->slots[hole] = 0;
+    *hole = EMPTY;
     part->n--;
     table->n--;
     part_shrink(table, part);
@@ -183,9 +217,7 @@ void er_table_remove(struct er_table *table, uint32_t tag, uint32_t id)
 
 void er_table_replace(struct er_table *table, uint32_t tag, uint32_t id, uint32_t other)
 {
-    struct er_table_part *part = &table->parts[tag & table->mask];
-
-    part->slots[find(part, tag, id)] = make_slot(tag, other);
+    *find(&table->parts[tag & table->mask], tag, id) = make_slot(tag, other);
 }
 
 uint32_t er_table_each(const struct er_table *table, uint64_t *at)
@@ -196,10 +228,10 @@ uint32_t er_table_each(const struct er_table *table, uint64_t *at)
     for (; table->parts != NULL && number <= table->mask; number++, slot = 0) {
         const struct er_table_part *part = &table->parts[number];
 
-        for (; slot < part->capacity; slot++) {
-            if (part->slots[slot] != 0) {
+        for (; slot < size_of(part); slot++) {
+            if (part->slots[slot] != EMPTY) {
                 *at = (uint64_t)number << 32 | (slot + 1);
-                return (uint32_t)part->slots[slot] - 1;
+                return (uint32_t)part->slots[slot];
             }
         }
     }

@@ -1,8 +1,10 @@
 /* Hash table from a 32-bit tag to ids; the keys live with whoever owns the ids, and he compares them.
  *
- * DESIGN  open addressing, linear probing, at most 7/10 full; a slot is tag and id + 1 in 64 bits, 0 is empty. A removal shifts the run
- * behind it back, so there are no tombstones and no maintenance. A large table is cut into parts by the low bits of the tag; each part
- * grows alone and by a quarter, so no addition ever moves more than a small piece of it.
+ * DESIGN  open addressing at most 7/10 full; a slot is tag and id in 64 bits, in the order of tags, all ones is empty. Behind the slots
+ * where tags belong are some more for those that are pushed over the end; the very last one is empty. So a search ends at the first slot
+ * that is not below what it looks for, whether that is there or not. A removal shifts what follows back: no tombstones, no maintenance. A
+ * large table is cut into parts by the low bits of the tag; each part grows alone and by a quarter, so no addition ever moves more than a
+ * small piece of it.
  *
  *     for (size_t step = 0; (id = er_table_next(&table, tag, &step)) != ER_NONE;) { if (key of id is mine) ... }
  */
@@ -15,8 +17,8 @@
 #include "rules/engine/hash.h"
 
 struct er_table_part {
-    uint64_t *slots;
-    uint32_t capacity;
+    uint64_t *slots;   /* NULL: none yet */
+    uint32_t capacity; /* without those behind them */
     uint32_t n;
 };
 
@@ -62,7 +64,7 @@ static inline __attribute__((always_inline)) void er_table_prefetch(const struct
 static inline uint32_t er_table_next(const struct er_table *table, uint32_t tag, size_t *step)
 {
     const struct er_table_part *part;
-    size_t at;
+    const uint64_t *slot;
 
     if (table->n == 0) {
         return ER_NONE;
@@ -71,17 +73,11 @@ static inline uint32_t er_table_next(const struct er_table *table, uint32_t tag,
     if (part->n == 0) {
         return ER_NONE;
     }
-    for (at = er_table_home(tag, part->capacity) + *step;; at++) {
-        uint64_t slot = part->slots[at < part->capacity ? at : at - part->capacity];
-
+    for (slot = part->slots + er_table_home(tag, part->capacity) + *step; *slot < (uint64_t)tag << 32; slot++) {
         ++*step;
-        if (slot == 0) {
-            return ER_NONE;
-        }
-        if ((uint32_t)(slot >> 32) == tag) {
-            return (uint32_t)slot - 1;
-        }
     }
+    ++*step;
+    return (uint32_t)(*slot >> 32) == tag ? (uint32_t)*slot : ER_NONE; /* that of an empty slot, too */
 }
 
 #endif
