@@ -348,6 +348,19 @@ static void check_client(struct check *check, enum er_kafka_client client, const
     rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
+static void refuse_defect(void *ctx, const struct er_kafka_defect *defect)
+{
+    struct check *check = ctx;
+    struct er_property delivery = { .name = "delivery", .origin = "configuration" };
+    char text[512];
+
+    if (!defect->refused)
+        return;
+    snprintf(text, sizeof text, "exactly-once would be untrue with librdkafka %s: %s; install another version or use at-least-once",
+             rd_kafka_version_str(), defect->text);
+    report(check, ER_E_CONFIG_REFUSED, &delivery, "router", text);
+}
+
 enum er_code er_router_check_kafka(const struct er_config *config, struct er_buf *errors)
 {
     struct check check = { .config = config, .errors = errors };
@@ -361,6 +374,7 @@ enum er_code er_router_check_kafka(const struct er_config *config, struct er_buf
     check_section(&check, &config->producer, "kafka.producer", SCOPE_PRODUCER);
     rd_kafka_conf_destroy(check.scratch);
     er_kafka_names_free(check.names);
+    er_kafka_each_defect(rd_kafka_version(), config->delivery, refuse_defect, &check);
     if (check.first == ER_OK) {
         check_client(&check, ER_KAFKA_CONSUMER, "kafka.consumer");
         check_client(&check, ER_KAFKA_PRODUCER, "kafka.producer");

@@ -23,9 +23,15 @@ const char *er_kafka_refused(const char *name);
 /* One warning for every known defect of the running librdkafka that matters to the delivery mode. */
 void er_kafka_warn_defects(struct er_log *log, enum er_delivery delivery);
 
-/* The same for a given version (rd_kafka_version()): calls warn for each; for the test of the table. */
-typedef void er_kafka_defect_cb(void *ctx, const char *text);
-void er_kafka_each_defect(int version, enum er_delivery delivery, er_kafka_defect_cb *warn, void *ctx);
+/* A known defect of a librdkafka. */
+struct er_kafka_defect {
+    const char *id;   /* as in docs/compatibility.md */
+    const char *text; /* what it breaks, and where it is mended */
+    bool refused;     /* the delivery mode's promise would be untrue */
+};
+/* Those of a version (rd_kafka_version()) that matter to the delivery mode. */
+typedef void er_kafka_defect_cb(void *ctx, const struct er_kafka_defect *defect);
+void er_kafka_each_defect(int version, enum er_delivery delivery, er_kafka_defect_cb *cb, void *ctx);
 
 const char *er_kafka_version(void); /* for example "2.0.2" */
 

@@ -296,48 +296,6 @@ bool er_kafka_conf_value(const rd_kafka_conf_t *conf, const char *name, char *va
     return rd_kafka_conf_get(conf, name, value, &need) == RD_KAFKA_CONF_OK;
 }
 
-/* Known defects of librdkafka: from (inclusive) to (exclusive). Only those that the router cannot work around. */
-static const struct defect {
-    int from, to;
-    unsigned modes;
-    const char *text;
-} defect_table[] = {
-    { 0, 0x02030000, BOTH,
-      "an idempotent producer can become fatal after a lost connection (\"sequence desynchronization\", fixed in 2.3.0): the "
-      "router then makes a new "
-      "one and repeats what was not acknowledged" },
-    { 0x02010000, 0x02010100, BOTH, "duplicates after a leader change (fixed in 2.1.1)" },
-    { 0x02010000, 0x02030000, AT_LEAST_ONCE, "a stored offset may be left out of a commit after a leader change (fixed in 2.3.0)" },
-    { 0x02050000, 0x02050300, BOTH,
-      "the client may abort when the broker asks for client metrics (fixed in 2.5.3); enable.metrics.push is off" },
-    { 0x02060000, 0x02060100, BOTH, "fetches fail on brokers before 2.7 (fixed in 2.6.1)" },
-    { 0, 0x02060100, BOTH, "a consumer may not close when a source partition was removed from the cluster (fixed in 2.6.1)" },
-    { 0x020a0000, 0x020a0100, BOTH, "memory may be corrupted while no broker is connected (fixed in 2.10.1)" },
-};
-
-void er_kafka_each_defect(int version, enum er_delivery delivery, er_kafka_defect_cb *warn, void *ctx)
-{
-    unsigned mode = mode_bit(delivery);
-
-    for (size_t i = 0; i < sizeof defect_table / sizeof *defect_table; i++) {
-        if (version >= defect_table[i].from && version < defect_table[i].to && (defect_table[i].modes & mode) != 0)
-            warn(ctx, defect_table[i].text);
-    }
-}
-
-static void log_defect(void *ctx, const char *text)
-{
-    struct er_log *log = ctx;
-
-    er_log_write(log, ER_LOG_WARN, ER_LM("known defect of this librdkafka"), ER_LF("version", rd_kafka_version_str()),
-                 ER_LF("defect", text));
-}
-
-void er_kafka_warn_defects(struct er_log *log, enum er_delivery delivery)
-{
-    er_kafka_each_defect(rd_kafka_version(), delivery, log_defect, log);
-}
-
 const char *er_kafka_version(void)
 {
     return rd_kafka_version_str();

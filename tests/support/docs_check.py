@@ -138,6 +138,16 @@ def commands(programs):
             yield f"eventrouterctl {verb} --help: exit {done.returncode}"
 
 
+def defects():
+    """Every known defect of librdkafka is in docs/compatibility.md, and no other."""
+    rows = re.findall(r'^    \{ "([a-z-]+)", 0', read("router/kafka_defects.c"), re.M)
+    assert len(rows) > 3, "the table in router/kafka_defects.c is not found"
+    shown = re.findall(r"^\| ([a-z-]+) \| (?:before )?[0-9.]", read("docs/compatibility.md"), re.M)
+    shown = [name for name in shown if name != "librdkafka"]
+    if shown != rows:
+        yield f"docs/compatibility.md has {shown}, the code {rows}"
+
+
 def links():
     """Relative links of Markdown files lead somewhere."""
     for path in glob.glob(os.path.join(ROOT, "*.md")) + glob.glob(os.path.join(ROOT, "docs", "**", "*.md"), recursive=True):
@@ -176,7 +186,7 @@ def main():
     parser.add_argument("--programs", default="build/release")
     programs = os.path.abspath(parser.parse_args().programs)
     failed = 0
-    for number, check in enumerate((options, flags, errors, routes, metrics, lambda: commands(programs), links, manuals), 1):
+    for number, check in enumerate((options, flags, errors, routes, metrics, lambda: commands(programs), defects, links, manuals), 1):
         name = check.__name__ if check.__name__ != "<lambda>" else "commands"
         try:
             found = list(check())

@@ -185,21 +185,38 @@ static void test_lingering(void **state)
     }
 }
 
-static void count(void *ctx, const char *text)
+struct defects {
+    int n, refused;
+};
+
+static void count(void *ctx, const struct er_kafka_defect *defect)
 {
-    assert_non_null(text);
-    ++*(int *)ctx;
+    struct defects *found = ctx;
+
+    assert_non_null(defect->text);
+    assert_non_null(defect->id);
+    found->n++;
+    found->refused += defect->refused;
+}
+
+static struct defects defects_of(int version, enum er_delivery delivery)
+{
+    struct defects found = { 0 };
+
+    er_kafka_each_defect(version, delivery, count, &found);
+    return found;
 }
 
 static void test_defects(void **state)
 {
-    int old = 0, new = 0;
-
     (void)state;
-    er_kafka_each_defect(0x020002ff, ER_DELIVERY_AT_LEAST_ONCE, count, &old);
-    er_kafka_each_defect(0x021000ff, ER_DELIVERY_AT_LEAST_ONCE, count, &new);
-    assert_true(old > 0);
-    assert_int_equal(new, 0);
+    assert_true(defects_of(0x020002ff, ER_DELIVERY_AT_LEAST_ONCE).n > 0);
+    assert_int_equal(defects_of(0x020002ff, ER_DELIVERY_EXACTLY_ONCE).refused, 0);
+    assert_int_equal(defects_of(0x020100ff, ER_DELIVERY_EXACTLY_ONCE).refused, 1);
+    assert_int_equal(defects_of(0x020100ff, ER_DELIVERY_AT_LEAST_ONCE).refused, 0);
+    assert_int_equal(defects_of(0x020101ff, ER_DELIVERY_EXACTLY_ONCE).refused, 0);
+    assert_int_equal(defects_of(0x021000ff, ER_DELIVERY_AT_LEAST_ONCE).n, 0);
+    assert_int_equal(defects_of(0x021000ff, ER_DELIVERY_EXACTLY_ONCE).n, 0);
 }
 
 int main(void)
