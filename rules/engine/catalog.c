@@ -339,29 +339,26 @@ uint32_t er_catalog_slot_find(const struct er_catalog *catalog, struct er_str id
     uint32_t slot;
 
     for (size_t step = 0; (slot = er_table_next(&catalog->slot_table, id_tag(catalog, id), &step)) != ER_NONE;) {
-        if (er_str_eq(er_catalog_slot(catalog, slot)->id, id)) {
+        if (er_str_eq(er_catalog_slot(catalog, slot)->first->id, id)) {
             return slot;
         }
     }
     return ER_NONE;
 }
 
-uint32_t er_catalog_slot_new(struct er_catalog *catalog, struct er_str id)
+uint32_t er_catalog_slot_new(struct er_catalog *catalog, struct er_subscriber *first)
 {
-    uint32_t slot = ER_NONE;
+    uint32_t slot = ER_NONE, tag = id_tag(catalog, first->id);
 
-    if (er_table_reserve(&catalog->slot_table, id_tag(catalog, id), 1)) {
+    if (er_table_reserve(&catalog->slot_table, tag, 1)) {
         slot = er_stable_take(&catalog->slots);
     }
     if (slot == ER_NONE) {
         return ER_NONE;
     }
-    if (!copy_text(catalog, &er_catalog_slot(catalog, slot)->id, id)) {
-        er_stable_give(&catalog->slots, slot);
-        return ER_NONE;
-    }
-    er_catalog_slot(catalog, slot)->tag = id_tag(catalog, id);
-    er_table_add(&catalog->slot_table, er_catalog_slot(catalog, slot)->tag, slot);
+    er_catalog_slot(catalog, slot)->first = er_subscriber_ref(first);
+    er_catalog_slot(catalog, slot)->tag = tag;
+    er_table_add(&catalog->slot_table, tag, slot);
     return slot;
 }
 
@@ -372,7 +369,7 @@ void er_catalog_slot_unname(struct er_catalog *catalog, uint32_t slot)
 
 void er_catalog_slot_free(struct er_catalog *catalog, uint32_t slot)
 {
-    free_text(catalog, er_catalog_slot(catalog, slot)->id);
+    er_subscriber_unref(er_catalog_slot(catalog, slot)->first);
     er_stable_give(&catalog->slots, slot);
 }
 
@@ -418,7 +415,7 @@ static void free_slots(struct er_catalog *catalog)
     uint64_t at = 0;
 
     for (uint32_t id; (id = er_table_each(&catalog->slot_table, &at)) != ER_NONE;) {
-        free_text(catalog, er_catalog_slot(catalog, id)->id);
+        er_subscriber_unref(er_catalog_slot(catalog, id)->first);
     }
 }
 

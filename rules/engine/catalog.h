@@ -58,7 +58,7 @@ static inline struct er_str er_sub_id(const struct er_sub *sub)
 
 /* A subscriber's slot. Who stands in it is each side's matter. */
 struct er_slot {
-    struct er_str id; /* owned */
+    struct er_subscriber *first; /* who came first: has the id; one reference */
     uint32_t tag;
     uint32_t subs; /* subscriptions when the prepared change is through; writer only */
     bool doomed;   /* leaves with the change that is being prepared; writer only */
@@ -139,7 +139,7 @@ void er_catalog_sub_unname(struct er_catalog *catalog, uint32_t sub, uint32_t gi
 
 /* The slot of a subscriber id, or ER_NONE. */
 uint32_t er_catalog_slot_find(const struct er_catalog *catalog, struct er_str id);
-uint32_t er_catalog_slot_new(struct er_catalog *catalog, struct er_str id);
+uint32_t er_catalog_slot_new(struct er_catalog *catalog, struct er_subscriber *first);
 void er_catalog_slot_unname(struct er_catalog *catalog, uint32_t slot);
 void er_catalog_slot_free(struct er_catalog *catalog, uint32_t slot); /* unnamed, without subscriptions */
 

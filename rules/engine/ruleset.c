@@ -318,7 +318,7 @@ static enum er_code put_subscriber(struct er_ruleset *ruleset, struct er_subscri
     bool fresh = slot == ER_NONE;
 
     if (fresh) {
-        slot = er_catalog_slot_new(&ruleset->catalog, subscriber->id);
+        slot = er_catalog_slot_new(&ruleset->catalog, subscriber);
         if (slot == ER_NONE) {
             return no_memory(err);
         }

@@ -2,8 +2,10 @@
  *
  *   rules_change_bench RULES.jsonl EVENTS.jsonl [THREADS]
  *
- * The last 10,000 rules are taken out and put back, each as a change of its own; wall time. Per phase one JSON line. `waits` are the
- * voluntary context switches of the matching threads: a thread that waits for the writer has some.
+ * The last 10,000 rules are taken out and put back, each as a change of its own; wall time. Per phase one JSON line: idle; while threads
+ * match, one change after the other, so that each has to wait for the rest of an event; and while they match, with time for er_ruleset_tidy
+ * in between, as a router's changes have, each of which waits for the disk. `waits` are the voluntary context switches of the matching
+ * threads: a thread that waits for the writer has some.
  */
 #define _GNU_SOURCE /* RUSAGE_THREAD */
 #include <pthread.h>
@@ -103,7 +105,13 @@ struct changes {
     size_t n;
 };
 
-static struct changes change_rules(struct er_ruleset *set, const struct bench_rules *rules)
+static void let_tidy(struct er_ruleset *set, bool pauses)
+{
+    while (pauses && er_ruleset_tidy(set)) {
+    }
+}
+
+static struct changes change_rules(struct er_ruleset *set, const struct bench_rules *rules, bool pauses)
 {
     size_t n = rules->n < CHANGED ? rules->n : CHANGED;
     uint64_t *adds = calloc(n + 1, sizeof *adds), *removes = calloc(n + 1, sizeof *removes);
@@ -120,7 +128,9 @@ static struct changes change_rules(struct er_ruleset *set, const struct bench_ru
         struct er_ruleset_change back = { .revision = ++stats.revision, .put = &rule, .n_put = 1 };
 
         removes[i] = apply(set, &gone);
+        let_tidy(set, pauses);
         adds[i] = apply(set, &back);
+        let_tidy(set, pauses);
     }
     out.add = bench_spread(adds, n);
     out.remove = bench_spread(removes, n);
@@ -136,10 +146,13 @@ static void print_changes(const struct changes *c)
                  c->n, c->add.p50_us, c->add.p99_us, c->add.max_us, c->remove.p50_us, c->remove.p99_us, c->remove.max_us);
 }
 
+enum mode { LOAD_ALONE, CHANGES, CHANGES_WITH_PAUSES };
+
 /* Threads match; meanwhile the main thread changes rules, or waits as long. */
 static void under_load(struct er_ruleset *set, const struct bench_rules *rules, const struct bench_events *events, unsigned threads,
-                       bool change)
+                       enum mode mode)
 {
+    static const char *const names[] = { "load alone", "changes under load", "changes under load, with pauses" };
     struct reader readers[MAX_THREADS] = { 0 };
     atomic_bool stop = false, failed = false;
     atomic_uint ready = 0;
@@ -155,10 +168,10 @@ static void under_load(struct er_ruleset *set, const struct bench_rules *rules, 
     }
     while (atomic_load(&ready) < threads) {
     }
-    if (change) {
-        changes = change_rules(set, rules);
+    if (mode != LOAD_ALONE) {
+        changes = change_rules(set, rules, mode == CHANGES_WITH_PAUSES);
     }
-    for (end = bench_wall_ns() + STILL_NS; !change && bench_wall_ns() < end;) {
+    for (end = bench_wall_ns() + STILL_NS; mode == LOAD_ALONE && bench_wall_ns() < end;) {
     }
     atomic_store(&stop, true);
     for (unsigned i = 0; i < threads; i++) {
@@ -170,10 +183,9 @@ static void under_load(struct er_ruleset *set, const struct bench_rules *rules, 
     if (atomic_load(&failed)) {
         bench_die("matching failed");
     }
-    (void)printf("{\"phase\":\"%s\",\"rules\":%zu,\"threads\":%u,\"events\":%llu,\"ns_per_event\":%.1f,\"waits\":%ld",
-                 change ? "changes under load" : "load alone", rules->n, threads, (unsigned long long)matched,
-                 matched > 0 ? (double)cpu_ns / (double)matched : 0, waits);
-    if (change) {
+    (void)printf("{\"phase\":\"%s\",\"rules\":%zu,\"threads\":%u,\"events\":%llu,\"ns_per_event\":%.1f,\"waits\":%ld", names[mode],
+                 rules->n, threads, (unsigned long long)matched, matched > 0 ? (double)cpu_ns / (double)matched : 0, waits);
+    if (mode != LOAD_ALONE) {
         (void)printf(",");
         print_changes(&changes);
     }
@@ -200,12 +212,13 @@ int main(int argc, char **argv)
         bench_die("no rules, no events or no memory");
     }
     bench_fill(set, &rules);
-    idle = change_rules(set, &rules);
+    idle = change_rules(set, &rules, false);
     (void)printf("{\"phase\":\"idle\",\"rules\":%zu,\"threads\":0,", rules.n);
     print_changes(&idle);
     (void)printf("}\n");
-    under_load(set, &rules, &events, threads, false);
-    under_load(set, &rules, &events, threads, true);
+    under_load(set, &rules, &events, threads, LOAD_ALONE);
+    under_load(set, &rules, &events, threads, CHANGES);
+    under_load(set, &rules, &events, threads, CHANGES_WITH_PAUSES);
     er_ruleset_free(set);
     bench_events_free(&events);
     bench_rules_free(&rules);

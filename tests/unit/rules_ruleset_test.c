@@ -614,6 +614,88 @@ static void near_misses_fewest_failures_first(void **state)
     er_ruleset_free(ruleset);
 }
 
+/* ---- changes in parts ---- */
+
+/* Gathers the documents of two parts and prepares a third one that puts c again and removes a. */
+static enum er_code prepare_in_parts(struct er_ruleset *ruleset, uint64_t revision, struct er_err *err)
+{
+    static const char *const documents[] = { "{\"id\":\"a\",\"types\":[\"t\"]}", "{\"id\":\"b\",\"types\":[\"t\"]}",
+                                             "{\"id\":\"c\",\"types\":[\"t\"]}", "{\"id\":\"c\",\"types\":[\"u\"]}" };
+    const struct er_str gone = ER_STR("a");
+    struct er_subscriber *subscriber = er_subscriber_new(ER_STR("s"), ER_STR("s"));
+    struct er_rule *rules[4];
+    enum er_code code;
+
+    for (size_t i = 0; i < 4; i++) {
+        rules[i] = rule_of(documents[i]);
+    }
+    const struct er_ruleset_change first = { .put = rules, .n_put = 1, .put_subscribers = &subscriber, .n_put_subscribers = 1 };
+    const struct er_ruleset_change second = { .put = rules + 1, .n_put = 2 };
+    const struct er_ruleset_change last = { .revision = revision, .put = rules + 3, .n_put = 1, .remove = &gone, .n_remove = 1 };
+
+    if (revision % 1000 > 0) {
+        fail_from_allocation(revision % 1000);
+    }
+    code = er_ruleset_gather(ruleset, &first, err);
+    code = code == ER_OK ? er_ruleset_gather(ruleset, &second, err) : code;
+    code = code == ER_OK ? er_ruleset_prepare(ruleset, &last, err) : code;
+    fail_from_allocation(0);
+    for (size_t i = 0; i < 4; i++) {
+        er_rule_unref(rules[i]);
+    }
+    er_subscriber_unref(subscriber);
+    return code;
+}
+
+static void a_change_in_parts_is_one_change(void **state)
+{
+    struct er_ruleset *ruleset = ruleset_new();
+    struct er_matcher *matcher = matcher_new(ruleset);
+    struct er_ruleset_stats stats;
+    struct er_err err;
+
+    (void)state;
+    assert_int_equal(prepare_in_parts(ruleset, 1000, &err), ER_OK);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\"}"), "");
+    er_ruleset_abandon(ruleset);
+    tidy_stats(ruleset, &stats);
+    assert_int_equal(stats.subscriptions + stats.subscribers + stats.tests, 0);
+    assert_int_equal(prepare_in_parts(ruleset, 2000, &err), ER_OK);
+    er_ruleset_publish(ruleset);
+    assert_string_equal(match_value(matcher, "{\"type\":\"t\"}"), "s=b");
+    assert_string_equal(match_value(matcher, "{\"type\":\"u\"}"), "s=c");
+    tidy_stats(ruleset, &stats);
+    assert_int_equal(stats.revision, 2000);
+    assert_int_equal(stats.subscriptions, 2);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
+static void a_part_without_memory_abandons_all(void **state)
+{
+    unsigned failures = 0;
+    enum er_code code = ER_E_NOMEM;
+
+    (void)state;
+    skip_unless_allocations_can_fail();
+    for (uint64_t n = 1; code != ER_OK; n++) {
+        struct er_ruleset *ruleset = ruleset_new();
+        struct er_ruleset_stats stats;
+        struct er_err err;
+
+        code = prepare_in_parts(ruleset, 1000 + n, &err);
+        failures += code != ER_OK;
+        if (code != ER_OK) {
+            assert_int_equal(code, ER_E_NOMEM);
+            tidy_stats(ruleset, &stats);
+            assert_int_equal(stats.subscriptions + stats.subscribers + stats.tests, 0);
+            assert_int_equal(prepare_in_parts(ruleset, 2000, &err), ER_OK);
+        }
+        er_ruleset_free(ruleset);
+    }
+    assert_true(failures > 10);
+}
+
 /* ---- changes while somebody reads ---- */
 
 static uint64_t revision_matched(struct er_matcher *matcher, const char *value, size_t subscribers)
@@ -744,6 +826,8 @@ int main(void)
         cmocka_unit_test(activity_counts_from_the_last_change),
         cmocka_unit_test(overrunning_regexes_go_into_quarantine),
         cmocka_unit_test(near_misses_fewest_failures_first),
+        cmocka_unit_test(a_change_in_parts_is_one_change),
+        cmocka_unit_test(a_part_without_memory_abandons_all),
         cmocka_unit_test(publishing_waits_for_nobody),
         cmocka_unit_test(every_event_sees_one_revision),
     };
