@@ -8,6 +8,7 @@
 
 enum {
     MIN_WAIT_MS = 10,
+    RENEW_AGAIN_MS = 500, /* between two producers, when one was refused for good */
 };
 
 struct er_kafka_txn {
@@ -15,6 +16,8 @@ struct er_kafka_txn {
     struct er_kafka_guard guard;
     uint64_t begun_ms;
     bool initialising; /* a producer is there and wants its transactions initialised */
+    uint64_t made_ms;  /* it was made */
+    uint64_t renew_ms; /* no other before */
     bool offsets_sent; /* of the present transaction */
     bool trouble;      /* a call timed out or lost its connection */
     bool warned;
@@ -53,7 +56,7 @@ static enum er_txn_result judge(struct er_kafka_txn *txn, const char *call, rd_k
 static enum er_txn_result look_back(struct er_kafka_txn *txn)
 {
     enum er_guard_verdict verdict = er_kafka_guard_verdict(&txn->guard);
-    bool response = verdict == ER_GUARD_RESPONSE || er_kafka_sink_uncertain(txn->o.sink);
+    bool response = er_kafka_sink_uncertain(txn->o.sink) || verdict == ER_GUARD_RESPONSE;
     _Atomic uint64_t *trigger = verdict == ER_GUARD_END_TXN ? &txn->o.counters->doubts_end
                                 : response                  ? &txn->o.counters->doubts_response
                                 : txn->trouble              ? &txn->o.counters->doubts_call
@@ -75,9 +78,12 @@ static enum er_txn_result renew(void *ctx, int64_t wait_ns)
     struct er_kafka_txn *txn = ctx;
     rd_kafka_error_t *error;
 
-    if (!txn->initialising && !er_kafka_sink_renew(txn->o.sink, prepare, txn))
-        return ER_TXN_AGAIN;
-    txn->initialising = true;
+    if (!txn->initialising) {
+        if (er_clock_ms() < txn->renew_ms || !er_kafka_sink_renew(txn->o.sink, prepare, txn))
+            return ER_TXN_AGAIN;
+        txn->made_ms = er_clock_ms();
+        txn->initialising = true;
+    }
     ER_FAILPOINT("before-init");
     error = rd_kafka_init_transactions(er_kafka_sink_producer(txn->o.sink), wait_ms(wait_ns));
     ER_FAILPOINT("after-init");
@@ -88,8 +94,11 @@ static enum er_txn_result renew(void *ctx, int64_t wait_ns)
     if (!txn->warned)
         log_error(txn, ER_LOG_WARN, "init_transactions", error);
     txn->warned = true;
-    if (rd_kafka_error_is_fatal(error) || !rd_kafka_error_is_retriable(error))
+    if (rd_kafka_error_is_fatal(error) || !rd_kafka_error_is_retriable(error) ||
+        er_clock_ms() - txn->made_ms > ER_KAFKA_TRANSACTION_MS) {
         txn->initialising = false;
+        txn->renew_ms = er_clock_ms() + RENEW_AGAIN_MS;
+    }
     rd_kafka_error_destroy(error);
     return ER_TXN_AGAIN;
 }
@@ -102,6 +111,7 @@ static enum er_txn_result begin(void *ctx)
     if (er_kafka_sink_wants_renewal(txn->o.sink))
         return ER_TXN_DOUBTFUL;
     er_kafka_guard_begin(&txn->guard);
+    (void)er_kafka_sink_uncertain(txn->o.sink); /* what was given up with a producer says nothing about the next one */
     txn->begun_ms = er_clock_ms();
     txn->offsets_sent = txn->trouble = false;
     error = rd_kafka_begin_transaction(er_kafka_sink_producer(txn->o.sink));

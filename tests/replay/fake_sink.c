@@ -387,8 +387,8 @@ void sink_commit(struct fake_sink *sink, size_t first)
                     entry->topic->name);
         }
         entry->delivered_at = ++sink->deliveries;
-        check_order(sink, entry);
         check_doubled(sink, entry);
+        check_order(sink, entry);
     }
 }
 

@@ -84,7 +84,7 @@ static void forget_poll_headers(struct fake_source *source)
     source->n_poll_headers = 0;
 }
 
-void source_fini(struct fake_source *source)
+void source_restart(struct fake_source *source)
 {
     while (source->first != NULL) {
         struct fake_item *next = source->first->next;
@@ -92,7 +92,17 @@ void source_fini(struct fake_source *source)
         item_free(source->first);
         source->first = next;
     }
+    source->last = NULL;
     free(source->pending);
+    source->pending = NULL;
+    for (size_t i = 0; i < PARTITIONS; i++) {
+        source->partitions[i].assigned = source->partitions[i].fenced = source->partitions[i].held = false;
+    }
+}
+
+void source_fini(struct fake_source *source)
+{
+    source_restart(source);
     forget_poll_headers(source);
     free(source->record_headers);
 }

@@ -29,6 +29,11 @@ void txn_init(struct fake_txn *txn, struct failure *failure, struct fake_source 
     *txn = (struct fake_txn){ .failure = failure, .source = source, .sink = sink };
 }
 
+void txn_restart(struct fake_txn *txn)
+{
+    txn->ready = false;
+}
+
 /* Not every answer makes sense for every call: nobody doubts a question, a renewal has nothing to lose. */
 static bool is_possible(size_t call, size_t answer)
 {
@@ -199,8 +204,8 @@ static enum er_txn_result fake_commit(void *ctx, const struct er_source_offset *
 
     check_wait(txn, wait_ns);
     if (txn->happened) {
-        txn->happened = false;
-        return ER_TXN_DONE;
+        txn->happened = answer == TXN_AGAIN || answer == TXN_AGAIN_DONE;
+        return txn->happened ? ER_TXN_AGAIN : ER_TXN_DONE;
     }
     begin_commit(txn, offsets, n);
     if (txn->failure->failed) {

@@ -67,6 +67,7 @@ struct fake_source {
 };
 void source_init(struct fake_source *source, struct failure *failure);
 void source_fini(struct fake_source *source);
+void source_restart(struct fake_source *source); /* as after the end of the process: nothing is read or assigned */
 uint32_t source_partition(struct fake_source *source, const char *name); /* "topic/0" */
 void source_push(struct fake_source *source, uint32_t index, const struct er_record *record);
 void source_rebalance(struct fake_source *source, enum er_rebalance kind, const uint32_t *indexes, size_t n);
@@ -145,7 +146,7 @@ extern const struct er_sink_ops fake_sink_ops;
 enum txn_answer {
     TXN_OK,         /* it happens, DONE */
     TXN_AGAIN,      /* it does not happen yet */
-    TXN_AGAIN_DONE, /* it happens, the answer is lost: AGAIN, and DONE for the next call */
+    TXN_AGAIN_DONE, /* it happens, the answer is lost: AGAIN, as long as it is scripted */
     TXN_ABORT,      /* commit: it does not happen and cannot */
     TXN_DOUBTFUL_DONE /* it happens, nobody knows */,
     TXN_DOUBTFUL_LOST /* it does not happen, nobody knows */
@@ -171,6 +172,7 @@ struct fake_txn {
     unsigned n_calls;
 };
 void txn_init(struct fake_txn *txn, struct failure *failure, struct fake_source *source, struct fake_sink *sink);
+void txn_restart(struct fake_txn *txn); /* as after the end of the process; what it left open is there until the next renewal */
 /* The next n answers to "begin", "commit", "abort", "renew" or "ask"; false: no such call or answer. */
 bool txn_script(struct fake_txn *txn, const char *call, const char *answer, unsigned n);
 /* The answer to a question of source.committed: ER_OK or an error. */

@@ -177,7 +177,7 @@ static void start(struct script *s)
     if (s->worker != NULL || s->failure->failed) {
         return;
     }
-    if (er_ruleset_new(&s->rules, &s->ruleset, &err) != ER_OK) {
+    if (s->ruleset == NULL && er_ruleset_new(&s->rules, &s->ruleset, &err) != ER_OK) {
         fail_at(s->failure, "rule set: %s", err.text);
         return;
     }
@@ -647,6 +647,23 @@ static void do_stop(struct script *s, const struct words *w)
     }
 }
 
+/* The process ends and starts again; the rules are still there, the group begins anew. */
+static void do_restart(struct script *s, const struct words *w)
+{
+    (void)w;
+    er_worker_free(s->worker);
+    s->worker = NULL;
+    if (s->source.outstanding > 0) {
+        fail_at(s->failure, "%zu records were not released", s->source.outstanding);
+    }
+    source_restart(&s->source);
+    txn_restart(&s->txn);
+    memset(&s->counters, 0, sizeof s->counters);
+    memset(s->hooks, 0, sizeof s->hooks);
+    s->n_hooks = 0;
+    s->health = true;
+}
+
 static void do_ignore(struct script *s, const struct words *w)
 {
     script_topic(s, w, 1)->ignored = true;
@@ -683,6 +700,7 @@ static const struct command commands[] = {
     { "ensured", do_ensured },
     { "inspected", do_inspected },
     { "stop", do_stop },
+    { "restart", do_restart },
     { "ignore", do_ignore },
     { "expect", script_expect },
     { "commit-fails", do_commit_fails },
