@@ -8,10 +8,12 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import sys
 import threading
 import time
 import traceback
+from contextlib import closing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 from checker import Checker, Names, Result  # noqa: E402
@@ -171,16 +173,24 @@ class Run:
         self.problems.append(text)
 
     def router(self, start=True, rules=True, **config):
-        """A new member of the group; with the world's rules."""
+        """A new member of the group. It has its rules before it joins a group at work: without them it would take every event for unmatched."""
         if self.guard is not None:
             config.setdefault("router__guard", self.guard)
         member = Member(self, **config)
+        copied = start and rules and any(os.path.exists(other.store) for other in self.members)
+        if copied:
+            self.copy_store(self.members[0], member)
         self.members.append(member)
         if start:
             member.start()
-            if rules:
+            if rules and not copied:
                 self.apply_rules(member)
         return member
+
+    @staticmethod
+    def copy_store(one, other):
+        with closing(sqlite3.connect(one.store)) as source, closing(sqlite3.connect(other.store)) as target:
+            source.backup(target)
 
     @staticmethod
     def apply_partitions(member):
