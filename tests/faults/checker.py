@@ -30,6 +30,10 @@ class Result:
         self.details = Counter()
         self.examples = []
         self.problems = []
+        self.kinds = {}  # of faults: how many
+        self.healed_seconds = 0.0  # from the last fault until nothing lagged
+        self.exits = 0  # routers that ended by themselves and were started again
+        self.recoveries = []  # seconds from a start after kill -9 until events were committed
 
     def note(self, count, kind, *example):
         setattr(self, count, getattr(self, count) + 1)

@@ -20,6 +20,7 @@ class Cluster(Kafka):
     def __init__(self, folder, nodes=1, properties=(), trace=None):
         super().__init__(folder, *properties)
         self.nodes = nodes
+        self.disk = None  # a small tmpfs that holds it all
         self.proxy = Proxy(nodes, trace)
 
     def start(self):
@@ -38,6 +39,10 @@ class Cluster(Kafka):
     def script(self, verb, number, *arguments):
         subprocess.run([KAFKA_SH, verb, self.node(number), *arguments], check=True, stdout=subprocess.PIPE)
 
+    def pid(self, number):
+        with open(os.path.join(self.node(number), "pid"), encoding="ascii") as pid:
+            return int(pid.read())
+
     def stop_node(self, number, how="TERM"):
         self.script("stop", number, how)
 
@@ -49,6 +54,13 @@ class Cluster(Kafka):
 
     def resume_node(self, number):
         self.script("resume", number)
+
+    def up(self):
+        """Every node runs and can be reached, whatever a scenario has left."""
+        for number in range(1, self.nodes + 1):
+            self.resume_node(number)
+            self.proxy.open_broker(number)
+        subprocess.run([KAFKA_SH, "start", self.folder], check=True, stdout=subprocess.PIPE)
 
     def create(self, topic, partitions=1, **config):
         """As in rig.Kafka, on as many brokers as the cluster's default says."""

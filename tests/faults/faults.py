@@ -1,83 +1,311 @@
 #!/usr/bin/python3
 """The fault rig's command.
 
-    faults.py [options] run SCENARIO...        each in every mode it has, or in that of --mode
-    faults.py [options] list
+    faults.py list                             scenarios and planted bugs
+    faults.py run [SCENARIO...]                each in every mode it has, or in that of --mode
+    faults.py planted [BUG...]                 bugs of test builds (guard-off is one too): each must be found
+    faults.py check                            a sample of both from --seed
+    faults.py campaign --seconds N             storms and other scenarios for so long; adds lines to docs/campaigns.md
 
-Every run prints `faults N, events N, lost N, duplicated N, reordered N, unexplained N, seed S`; exit 1 if a promise was broken. The programs must be
-those of a build with FAULTS=1. Folders of runs that found something stay in --folder.
+Prints TAP. Every run says `faults N, events N, lost N, duplicated N, reordered N, unexplained N, seed S`; exit 1 if a promise was broken. The
+same seed gives the same runs, events and choices (but not the same moments). The programs must be those of a build with FAULTS=1. Folders of
+runs that found something stay in --folder.
 """
 import argparse
+import copy
 import os
+import random
+import re
+import shutil
+import subprocess
 import sys
+import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from cluster import Cluster, keep_none_alive  # noqa: E402
-from run import execute  # noqa: E402
+from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, Skipped, execute, mount_small, unmount  # noqa: E402
 from scenarios import PLANTED, SCENARIOS  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(HERE))
+CAMPAIGNS = os.path.join(ROOT, "docs", "campaigns.md")
+STORMS_PER_ROUND = 2  # of a campaign, between two rounds of other scenarios
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", default="build/release-faults")
     parser.add_argument("--folder", default="build/faults")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--mode", help="at-least-once or exactly-once; both when not given")
-    parser.add_argument("--nodes", type=int, default=1)
-    parser.add_argument("--planted", help="name of a bug to plant")
+    parser.add_argument("--seed", type=int, default=None, help="otherwise a random one")
+    parser.add_argument("--mode", choices=(AT_LEAST_ONCE, EXACTLY_ONCE))
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
+    parser.add_argument("--seconds", type=float, default=520, help="of a check or campaign; nothing begins after that")
+    parser.add_argument("--repeat", type=int, default=1, help="run and planted: so often, with the next seeds")
+    parser.add_argument("--cluster", choices=("one", "three"), help="brokers for every scenario, instead of what it needs")
+    parser.add_argument("--rate", type=int, default=1500, help="events per second in a storm")
+    parser.add_argument("--storm-seconds", type=float, default=60)
     parser.add_argument("--guard", choices=("on", "off"))
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
-    parser.add_argument("verb")
+    parser.add_argument("--record", action="store_true", help="campaign: add its lines to docs/campaigns.md")
+    parser.add_argument("verb", choices=("list", "run", "planted", "check", "campaign"))
     parser.add_argument("names", nargs="*")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.planted = None
+    options.programs, options.folder = os.path.abspath(options.programs), os.path.abspath(options.folder)
+    if options.seed is None:
+        options.seed = random.randrange(1000000)
+    return options
 
 
-def one_run(cluster, options, name, mode):
-    """Prints its line; True when it was as it must be."""
-    begin = time.monotonic()
-    one = SCENARIOS[name]
-    result = execute(cluster, options, one, options.seed, mode)
-    wrong = result.verdict(one.duplicates_allowed(mode))
-    print(f"{'not ok' if wrong else 'ok'} - {name} {mode}: {result.line()} ({time.monotonic() - begin:.1f} s) {result.kinds}", flush=True)
-    for text in wrong + result.examples if wrong else ():
-        print("#  ", text[:1000], flush=True)
-    return not wrong
+class Clusters:
+    """Those that are needed, started when they are."""
+
+    def __init__(self, options):
+        self.options, self.found, self.lock = options, {}, threading.Lock()
+
+    def get(self, kind):
+        with self.lock:
+            if kind not in self.found:
+                self.found[kind] = self.start(kind)
+            return self.found[kind]
+
+    def start(self, kind):
+        folder = os.path.join(self.options.folder, f"kafka-{os.getpid()}-{kind.replace(' ', '-')}")
+        shutil.rmtree(folder, ignore_errors=True)
+        if kind == "small disk":
+            mount_small(folder, "300m")
+        cluster = Cluster(os.path.join(folder, "node") if kind == "small disk" else folder, 3 if kind == "three" else 1, trace=self.options.trace)
+        cluster.disk = folder if kind == "small disk" else None
+        try:
+            return cluster.start()
+        except BaseException:
+            self.end(cluster)
+            raise
+
+    @staticmethod
+    def end(cluster):
+        cluster.close()
+        if cluster.disk is not None:
+            unmount(cluster.disk)
+
+    def close(self, kind=None):
+        for name in [kind] if kind else list(self.found):
+            if name in self.found:
+                self.end(self.found.pop(name))
 
 
-def planted_run(cluster, options, row):
-    """A planted bug must be seen, and as what it is."""
-    bug, name, mode, expected = row
-    options.planted, options.guard = (None, "off") if bug == "guard-off" else (bug, None)
-    result = execute(cluster, options, SCENARIOS[name], options.seed, mode)
-    options.planted = options.guard = None
-    wrong = result.verdict(SCENARIOS[name].duplicates_allowed(mode))
-    seen = any(expected in text for text in wrong)
-    print(f"{'ok' if seen else 'not ok'} - planted {bug} in {name} {mode}: {result.line()}: {'; '.join(wrong)[:200]}", flush=True)
-    return seen
+class Job:
+    """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row)."""
+
+    def __init__(self, name, mode, seed, row=None):
+        self.scenario, self.mode, self.seed, self.row = SCENARIOS[name], mode, seed, row
+        self.alone = self.scenario.alone
+
+    @property
+    def title(self):
+        return f"{self.scenario.name} {self.mode}" if self.row is None else f"planted {self.row[0]} in {self.scenario.name} {self.mode}"
+
+    def again(self):
+        verb = f"--mode {self.mode} run {self.scenario.name}" if self.row is None else f"planted {self.row[0]}"
+        return f"again: tests/faults/faults.py --seed {self.seed} {verb}"
+
+
+def planted_job(row, seed):
+    return Job(row[1], row[2], seed, row)
+
+
+class Runner:
+    def __init__(self, options):
+        self.options, self.clusters = options, Clusters(options)
+        self.lock = threading.Lock()
+        self.begin = time.monotonic()
+        self.failed, self.left_out, self.results = 0, 0, []
+
+    def say(self, ok, job, text, details=()):
+        with self.lock:
+            print(f"{'ok' if ok else 'not ok'} - {job.title}: {text}")
+            for line in details if ok else (*details, job.again()):
+                print("#  ", line[:600])
+            sys.stdout.flush()
+            self.failed += not ok
+
+    def late(self):
+        return time.monotonic() - self.begin > self.options.seconds
+
+    def kind(self, job):
+        return self.options.cluster if self.options.cluster and job.scenario.cluster != "small disk" else job.scenario.cluster
+
+    def run(self, job):
+        """The Result, or None: skipped, left out or broken. What the rig itself could not do is tried once more."""
+        begin, options = time.monotonic(), copy.copy(self.options)
+        if job.row is not None:
+            options.planted, options.guard = (None, "off") if job.row[0] == "guard-off" else (job.row[0], None)
+        for attempt in (1, 2):
+            try:
+                result = execute(self.clusters.get(self.kind(job)), options, job.scenario, job.seed, job.mode)
+                return self.judge(job, result, time.monotonic() - begin)
+            except Skipped as reason:
+                print(f"ok - {job.title} # SKIP {reason}", flush=True)
+                return None
+            except Broken as reason:
+                if attempt == 2:
+                    self.say(False, job, f"the rig failed twice: {reason}")
+        return None
+
+    def judge(self, job, result, seconds):
+        wrong = result.verdict(job.scenario.duplicates_allowed(job.mode))
+        kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(result.kinds.items()))
+        kinds += f"; {result.exits} ended by themselves" if result.exits else ""
+        text = f"{result.line()} ({seconds:.1f} s; {kinds or 'no faults'})"
+        if job.row is None:
+            self.say(not wrong, job, text, wrong + result.examples if wrong else ())
+        else:
+            self.say(any(job.row[3] in what for what in wrong), job, text, ["found: " + "; ".join(wrong)[:200]])
+        with self.lock:
+            self.results.append((job, result, wrong))
+        return result
+
+    def unless_late(self, job):
+        if self.late():
+            self.left_out += 1
+        else:
+            self.run(job)
+
+    def all(self, jobs):
+        """Side by side, then those that need a cluster of their own, by kind of cluster."""
+        for kind in ("one", "three", "small disk"):
+            mine = [job for job in jobs if self.kind(job) == kind]
+            if mine:
+                with ThreadPoolExecutor(self.options.jobs) as pool:
+                    for done in [pool.submit(self.unless_late, job) for job in mine if not job.alone]:
+                        done.result()
+                for job in mine:
+                    if job.alone:
+                        self.unless_late(job)
+                self.clusters.close(kind)
+        if self.left_out:
+            print(f"# out of time: {self.left_out} runs were left out", flush=True)
+
+
+def listed():
+    for one in SCENARIOS.values():
+        print(f"{one.name:28} {', '.join(one.modes):28} {one.cluster:12} {one.body.__doc__.split('.')[0].strip()}")
+    for bug, name, mode, expected in PLANTED:
+        print(f"planted {bug:28} in {name}, {mode}: {expected}")
+
+
+def named(options):
+    if options.verb == "planted":
+        rows = [row for row in PLANTED if not options.names or row[0] in options.names]
+        return [planted_job(row, options.seed + n) for n in range(options.repeat) for row in rows]
+    return [Job(name, mode, options.seed + n) for n in range(options.repeat) for name in options.names or SCENARIOS
+            for mode in ([options.mode] if options.mode else SCENARIOS[name].modes)]
+
+
+LATE = ("late-abort", "late-commit", "late-offsets", "late-copies")
+SLOW = ("storm", "only-broker", "broker-faults", "full-broker-disk")
+
+
+def sample(options):
+    """What `check` runs: the late requests, some bugs, some of the rest, and one scenario that hurts brokers."""
+    rng = random.Random(f"check/{options.seed}")
+    seeds = iter(rng.sample(range(1000000), 1000))
+    rest = [(one.name, mode) for one in SCENARIOS.values() for mode in one.modes if one.name not in LATE + SLOW]
+    bugs = [row for row in PLANTED if row[0] != "guard-off"]
+    unguarded = [row for row in PLANTED if row[0] == "guard-off"]
+    jobs = [Job(name, EXACTLY_ONCE, next(seeds)) for name in LATE]
+    jobs += [planted_job(row, next(seeds)) for row in rng.sample(bugs, 6) + rng.sample(unguarded, 2)]
+    jobs += [Job(name, mode, next(seeds)) for name, mode in rng.sample(rest, 14)]
+    jobs.append(Job(rng.choice(SLOW[1:]), rng.choice((AT_LEAST_ONCE, EXACTLY_ONCE)), next(seeds)))
+    return jobs
+
+
+# ---- campaigns ----
+
+def campaign(runner):
+    options = runner.options
+    rng = random.Random(f"campaign/{options.seed}")
+    options.cluster = options.cluster or "three"
+    others = [(one.name, mode) for one in SCENARIOS.values() for mode in one.modes if not one.alone and one.cluster != "small disk"]
+    storms = 0
+    while not runner.late():
+        for _ in range(STORMS_PER_ROUND):
+            storms += 1
+            mode = options.mode or (AT_LEAST_ONCE if storms % 6 == 0 else EXACTLY_ONCE)
+            runner.unless_late(Job("storm", mode, rng.randrange(1000000)))
+        some = [one for one in rng.sample(others, len(others)) if options.mode in (None, one[1])][:2 * options.jobs]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for done in [pool.submit(runner.unless_late, Job(name, mode, rng.randrange(1000000))) for name, mode in some]:
+                done.result()
+    report(runner)
+
+
+CLASSES = (("kill", "kill"), ("zombie|deaf", "zombie"), ("rebalance|sigterm", "rebalance"), ("broker|disk", "broker"), ("", "network"))
+
+
+def classes(kinds):
+    """The faults of many kinds in the few classes of docs/campaigns.md."""
+    found = Counter()
+    for kind, count in kinds.items():
+        found[next(name for pattern, name in CLASSES if re.search(pattern, kind))] += count
+    return found
+
+
+def versions(options):
+    found = subprocess.run([os.path.join(options.programs, "eventrouterd"), "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    library = re.search(r"librdkafka (\S+?)[,;)\s]", found + " ")
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    return f"{commit or 'no commit'}, librdkafka {library[1] if library else '?'}, Kafka 4.1.1"
+
+
+def report(runner):
+    options = runner.options
+    rows = []
+    for mode in (EXACTLY_ONCE, AT_LEAST_ONCE):
+        mine = [(result, wrong) for job, result, wrong in runner.results if job.mode == mode]
+        if not mine:
+            continue
+        faults = sum((classes(result.kinds) for result, _ in mine), Counter())
+        totals = [sum(getattr(result, name) for result, _ in mine) for name in ("events", "lost", "duplicated", "reordered", "unexplained")]
+        broken = sum(bool(wrong) for _, wrong in mine)
+        lag = max(result.healed_seconds for result, _ in mine)
+        rows.append([time.strftime("%Y-%m-%d"), mode, f"{(time.monotonic() - runner.begin) / 60:.0f} min", str(len(mine)),
+                     *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", str(options.seed), versions(options)])
+        print(f"# {mode}: faults {sum(faults.values())}, events {totals[0]}, lost {totals[1]}, duplicated {totals[2]}, reordered {totals[3]}, "
+              f"unexplained {totals[4]}, seed {options.seed}", flush=True)
+    exits = sum(result.exits for _, result, _ in runner.results)
+    if exits:
+        print(f"# routers that ended by themselves and were started again: {exits}")
+    recoveries = sorted(seconds for _, result, _ in runner.results for seconds in result.recoveries)
+    if recoveries:
+        print(f"# routing again after kill -9: median {recoveries[len(recoveries) // 2]:.1f} s, p99 {recoveries[int(len(recoveries) * 0.99)]:.1f} s "
+              f"({len(recoveries)} times)")
+    if options.record:
+        with open(CAMPAIGNS, "a", encoding="utf-8") as out:
+            for row in rows:
+                out.write("| " + " | ".join(row) + " |\n")
 
 
 def main():
     keep_none_alive()
     options = arguments()
-    options.programs = os.path.abspath(options.programs)
-    options.folder = os.path.abspath(options.folder)
+    if options.verb == "list":
+        return listed()
     os.makedirs(options.folder, exist_ok=True)
-    cluster = Cluster(os.path.join(options.folder, f"kafka-{os.getpid()}"), options.nodes, trace=options.trace)
-    failed = 0
+    print(f"# seed {options.seed}", flush=True)
+    runner = Runner(options)
     try:
-        cluster.start()
-        if options.verb == "planted":
-            for row in PLANTED:
-                if not options.names or row[0] in options.names:
-                    failed += not planted_run(cluster, options, row)
-        for name in options.names if options.verb == "run" else ():
-            for mode in [options.mode] if options.mode else SCENARIOS[name].modes:
-                failed += not one_run(cluster, options, name, mode)
+        if options.verb == "campaign":
+            campaign(runner)
+        else:
+            runner.options.seconds = options.seconds if options.verb == "check" else float("inf")
+            runner.all(sample(options) if options.verb == "check" else named(options))
     finally:
-        cluster.close()
-    return 1 if failed else 0
+        runner.clusters.close()
+    return 1 if runner.failed else 0
 
 
 if __name__ == "__main__":

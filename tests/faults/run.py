@@ -3,15 +3,19 @@
 What must hold at the end, besides the checker's counts: the routers catch up within 60 s (I9), no transaction stays open (I9), the balance of every router
 is exact (I10), memory and descriptors stayed under their caps (I8), a SIGTERM ends each with 0.
 """
+import errno
 import os
 import random
 import re
 import shutil
 import signal
+import sqlite3
+import subprocess
 import sys
 import threading
 import time
 import traceback
+from contextlib import closing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 from checker import Checker, Names, Result  # noqa: E402
@@ -23,6 +27,7 @@ from world import PARTITIONS, World  # noqa: E402
 HEALED_SECONDS = 60  # from the last fault until nothing lags
 RSS_CAP_MB = 400
 DESCRIPTORS_CAP = 400
+EX_SOFTWARE = 70  # exit code of a router that cannot go on, for example because it was fenced
 AT_LEAST_ONCE, EXACTLY_ONCE = "at-least-once", "exactly-once"
 
 
@@ -36,6 +41,43 @@ def needed(condition, seconds, what):
         return until(condition, seconds, what)
     except AssertionError as error:
         raise Broken(str(error)) from None
+
+
+class Skipped(Exception):
+    """This machine cannot do what the scenario wants."""
+
+
+def mount_small(folder, size):
+    """A tmpfs of its own for a folder that is made here."""
+    os.makedirs(folder, exist_ok=True)
+    if os.geteuid() != 0:
+        raise Skipped("mounting a tmpfs needs root")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise Skipped(f"no tmpfs here: {done.stderr.strip()}")
+
+
+def unmount(folder):
+    subprocess.run(["umount", "-l", folder], check=False, stderr=subprocess.DEVNULL)
+
+
+def small_disk(run, folder, size):
+    """Its path; it goes with the run."""
+    place = os.path.join(folder, "disk")
+    mount_small(place, size)
+    run.disks.append(place)
+    return place
+
+
+def fill(disk):
+    """Leaves no byte free."""
+    with open(os.path.join(disk, "filler"), "wb", buffering=0) as out:
+        try:
+            while True:
+                out.write(bytes(4096))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 class Member(Router):
@@ -52,14 +94,19 @@ class Member(Router):
             self.config.setdefault("router.instance", self.client)
         self.rss_kb = self.descriptors = self.dropped = 0
         self.stopped = False
+        self.wanted = False  # it should be running: its supervisor starts it again when it has ended with EX_SOFTWARE
 
     def start(self, ready=True, arguments=(), environment=None):
         planted = {"EVENTROUTER_PLANTED": self.of.planted} if self.of.planted else {}
-        self.stopped = False
+        self.stopped, self.wanted = False, True
         return super().start(ready, arguments, {**planted, **(environment or {})})
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
+
+    def kill(self):
+        self.wanted = False
+        super().kill()
 
     def killed(self):
         """kill -9; counted as a fault."""
@@ -76,6 +123,7 @@ class Member(Router):
             self.dropped += int(self.metrics().get("eventrouter_dropped_events_total", 0))
         except OSError:
             pass
+        self.wanted = False
         return super().terminate(seconds)
 
     def stop(self):
@@ -137,7 +185,7 @@ class Run:
 
     def __init__(self, cluster, options, name, seed, mode):
         self.cluster, self.programs, self.name, self.seed, self.mode = cluster, options.programs, name, seed, mode
-        self.planted = options.planted
+        self.options, self.planted = options, options.planted
         self.guard = options.guard
         self.rng = random.Random(f"{name}/{mode}/{seed}")
         self.prefix = f"{name}-{self.rng.randrange(1 << 32):08x}"
@@ -145,14 +193,15 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         self.world = World(seed)
-        self.members, self.faults, self.problems = [], {}, []
+        self.members, self.faults, self.problems, self.disks = [], {}, [], []
         self.load, self.sent_failed = None, []
+        self.exits = 0  # of routers by themselves
         self.diverting, self.extra_subscribers = set(), set()
         self.history, self.answered = {}, []  # rules by revision, and from which events on a revision must count
         self.all_told = True  # no process died without its last balance
         self.producer = cluster.producer()
         self.group = cluster.consumer(**{"group.id": f"{self.prefix}.group"})  # only asked for offsets
-        self.turn = 0
+        self.turn, self.healed_seconds, self.recoveries = 0, 0.0, []
         self.watching = threading.Event()
         self.watcher = threading.Thread(target=self.watch, name="watch", daemon=True)
         cluster.create(self.raw, self.world.partitions)
@@ -171,16 +220,24 @@ class Run:
         self.problems.append(text)
 
     def router(self, start=True, rules=True, **config):
-        """A new member of the group; with the world's rules."""
+        """A new member of the group. It has its rules before it joins a group at work: without them it would take every event for unmatched."""
         if self.guard is not None:
             config.setdefault("router__guard", self.guard)
         member = Member(self, **config)
+        copied = start and rules and any(os.path.exists(other.store) for other in self.members)
+        if copied:
+            self.copy_store(self.members[0], member)
         self.members.append(member)
         if start:
             member.start()
-            if rules:
+            if rules and not copied:
                 self.apply_rules(member)
         return member
+
+    @staticmethod
+    def copy_store(one, other):
+        with closing(sqlite3.connect(one.store)) as source, closing(sqlite3.connect(other.store)) as target:
+            source.backup(target)
 
     @staticmethod
     def apply_partitions(member):
@@ -280,18 +337,24 @@ class Run:
         """Lets time pass: for what has no condition to wait for, such as a zombie's sleep."""
         self.watching.wait(seconds)
 
-    def restart(self, member, **options):
-        """Starts a router that has ended, and waits until it routes."""
-        member.start(**options)
-        return member
+    def recover(self, member):
+        """Starts a router that was killed, the only one, and takes the time until events are committed again."""
+        before, begin = self.committed(), time.monotonic()
+        member.start(ready=False)
+        until(lambda: self.committed() > before, 60, "routing after kill -9")
+        self.recoveries.append(time.monotonic() - begin)
 
     # ---- the end ----
 
     def watch(self):
+        """Looks after the routers as a service manager does: one that ends because it was fenced is started again."""
         while not self.watching.wait(0.25):
-            for member in self.members:
+            for member in list(self.members):
                 if member.alive():
                     member.sample()
+                elif member.wanted and member.process.returncode == EX_SOFTWARE:
+                    self.exits += 1
+                    member.start(ready=False)
 
     def heal(self):
         self.cluster.proxy.heal(re.escape(self.prefix))
@@ -324,7 +387,8 @@ class Run:
             raise Broken("no copy was refused")
         result.faults = sum(self.faults.values())
         result.problems = self.problems
-        result.seed = self.seed
+        result.kinds, result.healed_seconds, result.recoveries = dict(self.faults), self.healed_seconds, self.recoveries
+        result.exits = self.exits
         return result
 
     def caught_up(self, ends, healed):
@@ -414,6 +478,8 @@ class Run:
             member.wake()
             member.close()
         self.group.close()
+        for disk in self.disks:
+            unmount(disk)
         self.cluster.drop(self.prefix)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -428,11 +494,14 @@ def execute(cluster, options, scenario, seed, mode):
             scenario.body(run)
         except AssertionError as error:
             run.problem(str(error).splitlines()[0])
+        if scenario.alone:
+            cluster.up()
         result = run.finish()
-        result.kinds = dict(run.faults)
         clean = not result.verdict(scenario.duplicates_allowed(mode))
         return result
     finally:
+        if scenario.alone:
+            cluster.up()
         run.close(keep=not clean)
 
 

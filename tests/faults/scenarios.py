@@ -1,29 +1,32 @@
 """What can go wrong, as functions of a run. A scenario says in which modes it makes sense, on how many brokers, and whether an at-least-once
 router may repeat copies because of it (exactly-once never may)."""
+import os
 import re
+import time
 from http.client import HTTPException
 
 from proxy import Rule, produce_error
 from rig import until
-from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, needed
+from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, fill, needed, small_disk
 
 BOTH = (AT_LEAST_ONCE, EXACTLY_ONCE)
 SCENARIOS = {}
 
 
 class Scenario:
-    def __init__(self, body, name, modes, nodes, duplicates, alone):
-        self.body, self.name, self.modes, self.nodes, self.duplicates, self.alone = body, name, modes, nodes, duplicates, alone
+    def __init__(self, body, modes, cluster, duplicates, alone):
+        self.body, self.name = body, body.__name__.replace("_", "-")
+        self.modes, self.cluster, self.duplicates, self.alone = modes, cluster, duplicates, alone
 
     def duplicates_allowed(self, mode):
         return self.duplicates and mode == AT_LEAST_ONCE
 
 
-def scenario(modes=BOTH, nodes=1, duplicates=True, alone=False):
-    """nodes: brokers that it needs at least. alone: it does things to the whole cluster."""
+def scenario(modes=BOTH, cluster="one", duplicates=True, alone=False):
+    """cluster: "one" broker, "three" brokers, or one on a "small disk". alone: what it does hits everybody on the cluster."""
     def add(body):
-        name = body.__name__.replace("_", "-")
-        SCENARIOS[name] = Scenario(body, name, modes, nodes, duplicates, alone)
+        one = Scenario(body, modes, cluster, duplicates, alone)
+        SCENARIOS[one.name] = one
         return body
     return add
 
@@ -179,6 +182,7 @@ def late_produce(run):
 
 @scenario()
 def slow_network(run):
+    """Some requests wait, some connections are slow."""
     run.router()
     run.start_load()
     run.progress(50)
@@ -207,14 +211,17 @@ def deaf_coordinator(run):
 @scenario()
 def killed(run):
     """kill -9 at random moments; one survivor in every second run."""
-    members = [run.router() for _ in range(run.rng.choice((1, 2)))]
+    members = [run.router(router__instance=f"{run.prefix}-{n}") for n in range(run.rng.choice((1, 2)))]
     run.start_load()
     run.progress(100)
     for _ in range(4):
         run.pause(run.rng.uniform(0, 1.2))
         victim = run.rng.choice(members)
         victim.killed()
-        victim.start(ready=False)
+        if len(members) == 1:
+            run.recover(victim)
+        else:
+            victim.start(ready=False)
         run.progress(run.rng.randrange(1, 300))
 
 
@@ -446,7 +453,7 @@ def hurt_broker(run, node):
         run.cluster.proxy.open_broker(node)
 
 
-@scenario(nodes=3, alone=True)
+@scenario(cluster="three", alone=True)
 def broker_faults(run):
     """One of three brokers at a time."""
     run.router()
@@ -471,6 +478,50 @@ def only_broker(run):
         run.stop_load()
 
 
+@scenario()
+def full_store_disk(run):
+    """The disk of the rules is full: changes are refused, events flow, and it heals."""
+    disk = small_disk(run, run.folder, "2m")
+    one = run.router(store__path=os.path.join(disk, "rules.db"))
+    run.start_load(500)
+    run.progress(50)
+    fill(disk)
+    run.fault("full disk")
+    run.extra_subscribers.add("never")
+
+    def add(number):
+        document = {"id": f"never-{number}", "subscriber": "never", "types": ["never"], "description": "d" * 30000}
+        return one.admin("POST", "/v1/subscriptions", document)
+
+    answers = [add(number) for number in range(60)]
+    refused = [a for a in answers if a.status != 201]
+    assert refused and {a.status for a in refused} == {507}, f"answers {sorted({a.status for a in answers})}"
+    run.progress(200)
+    os.unlink(os.path.join(disk, "filler"))
+    assert add(100).status == 201, "a change after there is space again"
+    one.killed()
+    one.start()
+    kept = {rule["id"] for rule in one.must("GET", "/v1/subscriptions?limit=1000").json["items"]}
+    answered = {f"never-{n}" for n, a in enumerate(answers) if a.status == 201} | {"never-100"}
+    assert answered <= kept and kept - answered == {rule["id"] for rule in run.world.rules}, f"rules are not what was answered: {kept ^ answered} (I6)"
+    run.progress(100)
+
+
+@scenario(cluster="small disk", alone=True)
+def full_broker_disk(run):
+    """The disk of the only broker is full, which ends it; it comes back when there is space."""
+    run.router()
+    run.start_load(400)
+    run.progress(100)
+    fill(run.cluster.disk)
+    run.fault("full disk")
+    pid = run.cluster.pid(1)
+    needed(lambda: not os.path.exists(f"/proc/{pid}"), 60, "end of a broker without space")
+    os.unlink(os.path.join(run.cluster.disk, "filler"))
+    run.cluster.start_node(1)
+    run.progress(200, 90)
+
+
 # ---- destinations ----
 
 @scenario()
@@ -493,6 +544,77 @@ def missing_destination(run):
         run.publish(300)
     until(lambda: run.cluster.partitions(one.topic("mail")) > 0, 60, "the destination again")
     run.publish(300)
+
+
+# ---- everything at once ----
+
+STORM = {"kill": 5, "zombie": 3, "rebalance": 3, "broker": 1, "step": 4, "cut": 2}
+
+
+class Storm:
+    """Routers that are killed, stopped, ended and started while brokers and the network fail; at least one of them works."""
+
+    def __init__(self, run, size):
+        static = {"kafka__consumer__session__timeout__ms": "2500", "kafka__consumer__heartbeat__interval__ms": "300"}
+        self.run, self.rng = run, run.rng
+        self.members = [run.router(**static) for _ in range(size)]
+        self.asleep = {}  # member: when it wakes up
+
+    def working(self):
+        return [m for m in self.members if m.alive() and m not in self.asleep]
+
+    def tidy(self):
+        now = time.monotonic()
+        for member in [m for m, due in self.asleep.items() if now >= due]:
+            del self.asleep[member]
+            member.wake()
+        if self.rng.random() < 0.7 or not self.working():
+            for member in self.members:
+                if not member.alive():
+                    member.start(ready=False)
+
+    def kill(self):
+        self.rng.choice(self.working()).killed()
+
+    def zombie(self):
+        if len(self.working()) > 1:
+            sleeper = self.rng.choice(self.working())
+            sleeper.stop()
+            self.asleep[sleeper] = time.monotonic() + self.rng.uniform(3, 6)
+            self.run.fault("zombie")
+
+    def rebalance(self):
+        member = self.rng.choice(self.working())
+        code = member.terminate()
+        assert code == 0, f"exit code {code}"
+        self.run.fault("rebalance")
+
+    def broker(self):
+        hurt_broker(self.run, self.rng.randint(1, self.run.cluster.nodes))
+
+    def step(self):
+        keys = (*STEADY, *ONLY[self.run.mode], *AT_START)
+        action = self.rng.choice(sorted(ACTIONS))
+        self.run.fired(self.run.arm(action, self.rng.choice(keys), nth=self.rng.randint(1, 3), kind="protocol step", **ACTIONS[action]), 2)
+
+    def cut(self):
+        if self.run.cluster.proxy.cut_client("^" + re.escape(self.rng.choice(self.working()).client)):
+            self.run.fault("cut")
+
+
+@scenario(cluster="three", alone=True)
+def storm(run):
+    """Everything at once, on three brokers; what a campaign is made of."""
+    weather = Storm(run, 3)
+    run.start_load(run.options.rate)
+    run.progress(100, 90)
+    end = time.monotonic() + run.options.storm_seconds
+    while time.monotonic() < end:
+        weather.tidy()
+        if weather.working():
+            getattr(weather, run.rng.choices(list(STORM), list(STORM.values()))[0])()
+        weather.tidy()
+        run.progress(run.rng.randrange(1, 300), 120)
 
 
 # ---- rules that change ----
