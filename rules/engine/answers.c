@@ -10,13 +10,11 @@
 #define ASK_WEIGHT 64u    /* what asking counts, in bytes */
 #define FETCHED_HITS 16u
 #define FETCHED_WORDS 12u
-#define CHARGED_BYTES 1024u /* until the budget is asked */
 
-/* The probing of one field. */
+/* A probing. */
 struct probe {
     struct er_hits hits; /* first: the index knows only this part */
     struct er_answers *answers;
-    uint32_t field;
 };
 
 /* ---- asker ---- */
@@ -57,23 +55,6 @@ static void start_budget(struct er_asker *asker)
 static bool is_spent(const struct er_asker *asker)
 {
     return asker->budget_started && er_regex_scratch_spent(asker->asking.scratch);
-}
-
-/* Small pieces of work add up until it pays to ask. */
-static bool charge(struct er_asker *asker, size_t bytes)
-{
-    asker->uncharged += bytes + ASK_WEIGHT;
-    if (asker->uncharged < CHARGED_BYTES) {
-        return false;
-    }
-    start_budget(asker);
-    bytes = asker->uncharged;
-    asker->uncharged = is_spent(asker) ? CHARGED_BYTES : 0; /* what is spent is asked for each time */
-    if (!er_regex_scratch_charge(asker->asking.scratch, bytes)) {
-        return false;
-    }
-    asker->uncharged = CHARGED_BYTES;
-    return true;
 }
 
 /* ---- one value ---- */
@@ -163,12 +144,17 @@ static enum er_truth holds(struct er_answers *answers, uint32_t id)
     return test->op == ER_OP_REGEX ? run_regex(answers, id, test) : er_test_accepts(test, &asker->asking, &asker->value);
 }
 
-bool er_answers_charge(struct er_answers *answers, size_t bytes, const char **reason)
+bool er_answers_is_over(struct er_answers *answers, const char **reason)
 {
-    if (!charge(answers->asker, bytes)) {
+    struct er_asker *asker = answers->asker;
+
+    start_budget(asker);
+    if (!er_regex_scratch_charge(asker->asking.scratch, asker->uncharged)) {
+        asker->uncharged = 0;
         return false;
     }
-    *reason = er_regex_scratch_reason(answers->asker->asking.scratch);
+    asker->uncharged = ER_CHARGE_BYTES; /* what is spent is asked for each time */
+    *reason = er_regex_scratch_reason(asker->asking.scratch);
     return true;
 }
 
@@ -198,17 +184,6 @@ void er_answers_fini(struct er_answers *answers)
     *answers = (struct er_answers){ 0 };
 }
 
-/* Where the test's answer is or would be. */
-static inline struct er_answer *answer_at(const struct er_answers *answers, uint32_t test)
-{
-    uint32_t at = (uint32_t)(test * answers->fields->spread >> (64 - answers->items_bits));
-
-    while (answers->items[at].stamp == answers->stamp && answers->items[at].test != test) {
-        at = (at + 1) & ((1u << answers->items_bits) - 1);
-    }
-    return &answers->items[at];
-}
-
 /* A table of that size without answers in it. */
 static bool make_items(struct er_answers *answers, uint32_t bits)
 {
@@ -235,7 +210,7 @@ static bool grow_items(struct er_answers *answers)
     }
     for (uint32_t i = 0; i < 1u << old.items_bits; i++) {
         if (old.items[i].stamp == old.stamp) {
-            struct er_answer *answer = answer_at(answers, old.items[i].test);
+            struct er_answer *answer = er_answers_at(answers, old.items[i].test);
 
             *answer = old.items[i];
             answer->stamp = answers->stamp;
@@ -255,7 +230,7 @@ static struct er_answer *new_answer(struct er_answers *answers, uint32_t test)
         return NULL;
     }
     answers->n_items++;
-    answer = answer_at(answers, test);
+    answer = er_answers_at(answers, test);
     *answer = (struct er_answer){ .stamp = answers->stamp, .test = test, .field = ER_NONE, .truth = ER_FALSE };
     return answer;
 }
@@ -286,7 +261,7 @@ static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field
     enum er_truth truth = er_answers_value(answers, id, field, &reason);
 
     if (truth != ER_FALSE) {
-        struct er_answer *answer = answer_at(answers, id);
+        struct er_answer *answer = er_answers_at(answers, id);
 
         answer->truth = (uint8_t)truth;
         if (truth == ER_UNDECIDED) {
@@ -326,12 +301,12 @@ static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
     struct er_answer *answer;
 
     if (sure) {
-        answer = answer_at(answers, test);
+        answer = er_answers_at(answers, test);
         if (answer->stamp != answers->stamp) {
             answer = hit_answer(answers, test);
         }
         if (answer != NULL) {
-            answer->field = probe->field;
+            answer->field = hits->field;
             answer->truth = ER_TRUE;
         }
         return true;
@@ -341,7 +316,7 @@ static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
         answers->no_memory = true;
         return true;
     }
-    answers->pending[answers->n_pending++] = (struct er_pending){ test, probe->field };
+    answers->pending[answers->n_pending++] = (struct er_pending){ test, hits->field };
     return false;
 }
 
@@ -349,7 +324,7 @@ static bool hit(struct er_hits *hits, uint32_t test, bool sure)
 {
     struct probe *probe = (struct probe *)hits;
     struct er_answers *answers = probe->answers;
-    struct er_answer *answer = answer_at(answers, test);
+    struct er_answer *answer = er_answers_at(answers, test);
 
     if (answer->stamp != answers->stamp) {
         answer = hit_answer(answers, test);
@@ -357,12 +332,12 @@ static bool hit(struct er_hits *hits, uint32_t test, bool sure)
             return true;
         }
     }
-    if (answer->truth != ER_TRUE && answer->field != probe->field) {
-        answer->field = probe->field;
+    if (answer->truth != ER_TRUE && answer->field != hits->field) {
+        answer->field = hits->field;
         if (sure) {
             answer->truth = ER_TRUE;
         } else {
-            (void)ask(answers, test, probe->field);
+            (void)ask(answers, test, hits->field);
         }
     }
     return answer->truth == ER_TRUE || (answer->truth == ER_UNDECIDED && is_spent(answers->asker));
@@ -374,9 +349,10 @@ void er_answers_find(struct er_answers *answers)
 {
     const struct er_side *side = answers->side;
 
-    for (uint32_t i = 0; i < answers->n_lookups; i++) {
+    for (uint32_t i = 0; i < answers->lookups.n; i++) {
+        const struct er_lookup *lookup = &answers->lookups.items[i];
         size_t step = 0;
-        uint32_t test = er_table_next(answers->lookups[i].table, answers->lookups[i].tag, &step);
+        uint32_t test = er_table_next(lookup->table, lookup->tag, &step);
 
         if (test != ER_NONE) {
             __builtin_prefetch(er_catalog_test(side->catalog, test));
@@ -385,58 +361,16 @@ void er_answers_find(struct er_answers *answers)
     }
 }
 
-/* Walks the slots that a look-up found. */
-static void resolve(struct probe *probe)
-{
-    struct er_answers *answers = probe->answers;
-
-    for (uint32_t i = 0; i < answers->n_lookups; i++) {
-        probe->field = answers->lookups[i].field;
-        er_index_found(&answers->side->index, &answers->lookups[i], &probe->hits);
-    }
-    answers->n_lookups = 0;
-    answers->room_used = 0;
-}
-
-/* Keeps a look-up for later, when its slot will be there. One whose key does not fit is done at once. */
-static void look(struct er_hits *hits, const struct er_lookup *lookup, bool lasting)
-{
-    struct probe *probe = (struct probe *)hits;
-    struct er_answers *answers = probe->answers;
-    struct er_lookup *kept;
-
-    if (answers->n_lookups == ER_LOOKUPS || (!lasting && lookup->text.n > ER_LOOKUP_ROOM - answers->room_used)) {
-        uint32_t field = probe->field;
-
-        er_answers_find(answers);
-        resolve(probe);
-        probe->field = field;
-    }
-    if (!lasting && lookup->text.n > ER_LOOKUP_ROOM) {
-        er_index_found(&answers->side->index, lookup, hits);
-        return;
-    }
-    kept = &answers->lookups[answers->n_lookups++];
-    *kept = *lookup;
-    kept->field = probe->field;
-    if (!lasting && lookup->text.n > 0) {
-        kept->text.p = memcpy(answers->room + answers->room_used, lookup->text.p, lookup->text.n);
-        answers->room_used += lookup->text.n;
-    }
-    er_table_prefetch(lookup->table, lookup->tag);
-}
-
 bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const struct er_side *side,
                       const struct er_fields *fields)
 {
-    struct probe probe = { .hits = { .hit = hit_early, .look = look }, .answers = answers };
+    struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
 
     answers->asker = asker;
     answers->side = side;
     answers->fields = fields;
     answers->n_hits = answers->n_pending = 0;
-    answers->n_lookups = 0;
-    answers->room_used = 0;
+    answers->lookups.n = answers->lookups.used = 0;
     answers->searches = false;
     answers->no_memory = false;
     if (!begin_items(answers)) {
@@ -444,13 +378,13 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
     }
     asker->value.field = ER_NONE;
     asker->value.no_memory = false;
-    for (probe.field = 0; probe.field < fields->n; probe.field++) {
-        const struct er_field *field = &fields->items[probe.field];
+    for (probe.hits.field = 0; probe.hits.field < fields->n; probe.hits.field++) {
+        const struct er_field *field = &fields->items[probe.hits.field];
         const struct er_path_index *path = er_index_path(&side->index, field->node);
 
         if (!field->dead && path != NULL) {
             answers->searches = answers->searches || path->gram_lengths != 0 || path->every.u.word != 0;
-            er_scalar_set(&asker->value, fields, probe.field);
+            er_scalar_set(&asker->value, fields, probe.hits.field);
             er_index_look(&side->index, path, &asker->value, &probe.hits);
         }
     }
@@ -476,9 +410,9 @@ static uint32_t fetched_hits(const struct er_answers *answers)
 
 void er_answers_hit(struct er_answers *answers)
 {
-    struct probe probe = { .hits = { .hit = hit_early }, .answers = answers };
+    struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
 
-    resolve(&probe);
+    er_index_found(&answers->side->index, &probe.hits);
     for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
         const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
 
@@ -574,8 +508,8 @@ static void search(struct er_answers *answers)
     const struct er_index *index = &answers->side->index;
     struct probe probe = { .hits = { .hit = hit, .marks = asker->marks, .event = next_value(asker) }, .answers = answers };
 
-    for (probe.field = 0; probe.field < answers->fields->n; probe.field++) {
-        const struct er_field *field = &answers->fields->items[probe.field];
+    for (probe.hits.field = 0; probe.hits.field < answers->fields->n; probe.hits.field++) {
+        const struct er_field *field = &answers->fields->items[probe.hits.field];
         const struct er_path_index *path = er_index_path(index, field->node);
 
         if (field->dead || path == NULL) {
@@ -583,10 +517,10 @@ static void search(struct er_answers *answers)
         }
         if (path->gram_lengths != 0) {
             probe.hits.value = next_value(asker);
-            er_scalar_set(&asker->value, answers->fields, probe.field);
+            er_scalar_set(&asker->value, answers->fields, probe.hits.field);
             er_index_search(index, field->node, &asker->value, &probe.hits);
         }
-        if (path->every.u.word != 0 && er_fields_first(answers->fields, field->node) == probe.field) {
+        if (path->every.u.word != 0 && er_fields_first(answers->fields, field->node) == probe.hits.field) {
             probe_every(answers, &path->every, field->node);
         }
     }
@@ -605,7 +539,7 @@ bool er_answers_finish(struct er_answers *answers)
         return false;
     }
     for (uint32_t i = 0; i < answers->n_pending; i++) {
-        probe.field = answers->pending[i].field;
+        probe.hits.field = answers->pending[i].field;
         (void)hit(&probe.hits, answers->pending[i].test, false);
     }
     if (answers->searches) {
@@ -614,8 +548,7 @@ bool er_answers_finish(struct er_answers *answers)
     return !answers->no_memory && !asker->value.no_memory;
 }
 
-/* A test that probing did not name. */
-static enum er_truth ask_now(struct er_answers *answers, uint32_t id)
+enum er_truth er_answers_ask(struct er_answers *answers, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(answers->side->catalog, id);
     const struct er_field *items = answers->fields->items;
@@ -638,18 +571,11 @@ static enum er_truth ask_now(struct er_answers *answers, uint32_t id)
         return ER_UNDECIDED;
     }
     ask_all(answers, id, first);
-    answer = answer_at(answers, id);
+    answer = er_answers_at(answers, id);
     return (enum er_truth)answer->truth;
-}
-
-enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
-{
-    const struct er_answer *answer = answer_at(answers, test);
-
-    return answer->stamp == answers->stamp ? (enum er_truth)answer->truth : ask_now(answers, test);
 }
 
 const char *er_answers_reason(const struct er_answers *answers, uint32_t test)
 {
-    return answers->asker->reasons[answer_at(answers, test)->reason];
+    return answers->asker->reasons[er_answers_at(answers, test)->reason];
 }

@@ -21,8 +21,6 @@
 #include "rules/engine/side.h"
 
 #define ER_REASONS 16
-#define ER_LOOKUPS 32u
-#define ER_LOOKUP_ROOM 512u
 
 /* What a thread needs to ask tests, whatever the event. Initialise with er_asker_init. */
 struct er_asker {
@@ -66,10 +64,7 @@ struct er_answers {
     uint32_t n_hits, hits_capacity;
     struct er_pending *pending; /* to be asked */
     uint32_t n_pending, pending_capacity;
-    struct er_lookup lookups[ER_LOOKUPS]; /* keys that tables are to be asked for */
-    uint32_t n_lookups;
-    char room[ER_LOOKUP_ROOM]; /* of keys that do not stand in the event */
-    size_t room_used;
+    struct er_lookups lookups;
     bool searches; /* a value stands at a path with tests that are found by searching, or have no key */
     bool no_memory;
     const struct er_side *side;
@@ -91,8 +86,27 @@ void er_answers_fetch_more(struct er_answers *answers);
 /* The rest of the probing. From here on it is the asker's current event, the only one that may be asked. False without memory. */
 bool er_answers_finish(struct er_answers *answers);
 
+/* Where the test's answer is or would be. */
+static inline struct er_answer *er_answers_at(const struct er_answers *answers, uint32_t test)
+{
+    uint32_t at = (uint32_t)(test * answers->fields->spread >> (64 - answers->items_bits));
+
+    while (answers->items[at].stamp == answers->stamp && answers->items[at].test != test) {
+        at = (at + 1) & ((1u << answers->items_bits) - 1);
+    }
+    return &answers->items[at];
+}
+
+/* For er_answers_of: a test that probing did not name and nobody has asked yet. */
+enum er_truth er_answers_ask(struct er_answers *answers, uint32_t test);
+
 /* The answer of any test of the side. After er_answers_finish, no_memory says that an answer may be wrong. */
-enum er_truth er_answers_of(struct er_answers *answers, uint32_t test);
+static inline enum er_truth er_answers_of(struct er_answers *answers, uint32_t test)
+{
+    const struct er_answer *answer = er_answers_at(answers, test);
+
+    return answer->stamp == answers->stamp ? (enum er_truth)answer->truth : er_answers_ask(answers, test);
+}
 
 /* Why it was undecided: static text. */
 const char *er_answers_reason(const struct er_answers *answers, uint32_t test);
@@ -100,7 +114,17 @@ const char *er_answers_reason(const struct er_answers *answers, uint32_t test);
 /* Of one value, not remembered; *reason is set when it is undecided. */
 enum er_truth er_answers_value(struct er_answers *answers, uint32_t test, uint32_t field, const char **reason);
 
-/* Charges work to the event. True when its time is spent; *reason is set then. */
-bool er_answers_charge(struct er_answers *answers, size_t bytes, const char **reason);
+#define ER_CHARGE_WEIGHT 64u  /* what a piece of work counts beside its bytes */
+#define ER_CHARGE_BYTES 1024u /* until the budget is asked */
+
+/* For er_answers_charge: asks the budget. */
+bool er_answers_is_over(struct er_answers *answers, const char **reason);
+
+/* Charges work to the event, which adds up until it pays to look at the clock. True when its time is spent; *reason is set then. */
+static inline bool er_answers_charge(struct er_answers *answers, size_t bytes, const char **reason)
+{
+    answers->asker->uncharged += bytes + ER_CHARGE_WEIGHT;
+    return __builtin_expect(answers->asker->uncharged >= ER_CHARGE_BYTES, 0) && er_answers_is_over(answers, reason);
+}
 
 #endif

@@ -125,15 +125,19 @@ static struct er_proxy *sort_proxies(const struct er_found *items, struct er_pro
     return from;
 }
 
-/* NULL without memory, when there is anything to sort. */
+/* Of a list that is not empty. NULL without memory. */
 static const struct er_proxy *sort(struct er_collector *collector, const struct er_found_list *list)
 {
-    if (list->n == 0 || list->n > UINT32_MAX / 2 ||
+    if (list->n > UINT32_MAX / 2 ||
         !er_grow(&collector->proxies, &collector->proxies_capacity, sizeof *collector->proxies, 2 * list->n - 1)) {
         return NULL;
     }
+    if (list->n == 1) {
+        collector->proxies[0].index = 0;
+        return collector->proxies;
+    }
     for (uint32_t i = 0; i < list->n; i++) {
-        collector->proxies[i] = (struct er_proxy){ list->n > 1 ? key_of(list->items[i].subscriber->id) : 0, i };
+        collector->proxies[i] = (struct er_proxy){ key_of(list->items[i].subscriber->id), i };
     }
     return sort_proxies(list->items, collector->proxies, collector->proxies + list->n, list->n);
 }
@@ -146,9 +150,8 @@ static bool group_matched(struct er_collector *collector, struct er_match *match
     const struct er_proxy *order = sort(collector, list);
     size_t n = 0;
 
-    if (list->n > 0 &&
-        (order == NULL || !er_grow(&collector->ids, &collector->ids_capacity, sizeof *collector->ids, list->n - 1) ||
-         !er_grow(&collector->subscribers, &collector->subscribers_capacity, sizeof *collector->subscribers, list->n - 1))) {
+    if (order == NULL || !er_grow(&collector->ids, &collector->ids_capacity, sizeof *collector->ids, list->n - 1) ||
+        !er_grow(&collector->subscribers, &collector->subscribers_capacity, sizeof *collector->subscribers, list->n - 1)) {
         return false;
     }
     for (uint32_t i = 0; i < list->n; i++) {
@@ -172,8 +175,7 @@ static bool group_undecided(struct er_collector *collector, struct er_match *mat
     const struct er_proxy *order = sort(collector, list);
     size_t n = 0, matched = 0;
 
-    if (list->n > 0 &&
-        (order == NULL || !er_grow(&collector->left, &collector->left_capacity, sizeof *collector->left, list->n - 1))) {
+    if (order == NULL || !er_grow(&collector->left, &collector->left_capacity, sizeof *collector->left, list->n - 1)) {
         return false;
     }
     for (uint32_t i = 0; i < list->n; i++) {
@@ -196,7 +198,9 @@ static bool group_undecided(struct er_collector *collector, struct er_match *mat
 
 bool er_collector_finish(struct er_collector *collector, struct er_match *match)
 {
-    return group_matched(collector, match) && group_undecided(collector, match);
+    match->n_subscribers = match->n_undecided = 0;
+    return (collector->matched.n == 0 || group_matched(collector, match)) &&
+           (collector->undecided.n == 0 || group_undecided(collector, match));
 }
 
 static int compare_ids(const void *a, const void *b)

@@ -29,22 +29,15 @@ void er_counters_fini(struct er_counters *counters)
     *counters = (struct er_counters){ NULL, NULL, NULL, false };
 }
 
-struct er_count *er_count_at(struct er_count_root *root, uint32_t id)
+struct er_count *er_count_new(struct er_count_root *root, uint32_t id)
 {
     uint32_t number = id >> ER_COUNT_PAGE_BITS;
-    struct er_count *page;
+    struct er_count *page = number < ER_COUNT_PAGES ? calloc(ELEMENTS, sizeof *page) : NULL;
 
-    if (number >= ER_COUNT_PAGES) {
+    if (page == NULL) {
         return NULL;
     }
-    page = atomic_load_explicit(&root->pages[number], memory_order_relaxed);
-    if (page == NULL) {
-        page = calloc(ELEMENTS, sizeof *page);
-        if (page == NULL) {
-            return NULL;
-        }
-        atomic_store_explicit(&root->pages[number], page, memory_order_release);
-    }
+    atomic_store_explicit(&root->pages[number], page, memory_order_release);
     return &page[id & (ELEMENTS - 1)];
 }
 

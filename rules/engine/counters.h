@@ -34,8 +34,17 @@ struct er_counters {
 bool er_counters_init(struct er_counters *counters); /* false without memory */
 void er_counters_fini(struct er_counters *counters);
 
+/* For er_count_at: makes the page that it did not find. */
+struct er_count *er_count_new(struct er_count_root *root, uint32_t id);
+
 /* The element to count in, or NULL: without memory, or past the last page, nothing is counted. Owner's thread. */
-struct er_count *er_count_at(struct er_count_root *root, uint32_t id);
+static inline struct er_count *er_count_at(struct er_count_root *root, uint32_t id)
+{
+    uint32_t number = id >> ER_COUNT_PAGE_BITS;
+    struct er_count *page = number < ER_COUNT_PAGES ? atomic_load_explicit(&root->pages[number], memory_order_relaxed) : NULL;
+
+    return __builtin_expect(page != NULL, 1) ? &page[id & ((1u << ER_COUNT_PAGE_BITS) - 1)] : er_count_new(root, id);
+}
 
 static inline void er_count_add(struct er_count *count, uint64_t a, uint64_t b)
 {

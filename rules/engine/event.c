@@ -54,7 +54,7 @@ static bool put_number(struct reading *reading, uint32_t node, int64_t number)
 {
     struct er_str text;
 
-    if (number < 0 || !is_read(reading, node)) {
+    if (!is_read(reading, node) || number < 0) {
         return true;
     }
     text = er_arena_printf(reading->event->arena, "%" PRId64, number);
@@ -63,9 +63,13 @@ static bool put_number(struct reading *reading, uint32_t node, int64_t number)
 
 static bool put_text(struct reading *reading, uint32_t node, bool present, struct er_str text)
 {
-    struct er_header as_header = { .value = text, .null_value = !present };
+    struct er_header as_header;
 
-    return !is_read(reading, node) || put(reading, node, er_header_text(&as_header), ER_FIELD_STRING);
+    if (!is_read(reading, node)) {
+        return true;
+    }
+    as_header = (struct er_header){ .value = text, .null_value = !present };
+    return put(reading, node, er_header_text(&as_header), ER_FIELD_STRING);
 }
 
 /* A header as the child of a root, if somebody reads it and no later one of that name was there. */

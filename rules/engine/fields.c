@@ -60,29 +60,38 @@ bool er_fields_begin(struct er_fields *fields, uint64_t seed)
     return true;
 }
 
+/* Moves the heads into a table four times as large. */
+static bool grow_heads(struct er_fields *fields)
+{
+    struct er_fields old = *fields;
+
+    fields->heads = NULL;
+    if (!make_heads(fields, old.heads_bits + 2)) {
+        *fields = old;
+        return false;
+    }
+    for (uint32_t i = 0; i < 1u << old.heads_bits; i++) {
+        if (old.heads[i].stamp == old.stamp) {
+            *er_fields_head(fields, old.heads[i].node) =
+                (struct er_field_head){ fields->stamp, old.heads[i].node, old.heads[i].first };
+        }
+    }
+    free(old.heads);
+    return true;
+}
+
 /* The head of a node that gets one now if it has none. NULL without memory. */
-static struct er_field_head *open_head(struct er_fields *fields, uint32_t node)
+static inline struct er_field_head *open_head(struct er_fields *fields, uint32_t node)
 {
     struct er_field_head *head = er_fields_head(fields, node);
 
     if (head->stamp == fields->stamp) {
         return head;
     }
-    if (fields->n_heads >= 1u << (fields->heads_bits - 1)) {
-        struct er_fields old = *fields;
-
-        fields->heads = NULL;
-        if (!make_heads(fields, old.heads_bits + 2)) {
-            *fields = old;
+    if (__builtin_expect(fields->n_heads >= 1u << (fields->heads_bits - 1), 0)) {
+        if (!grow_heads(fields)) {
             return NULL;
         }
-        for (uint32_t i = 0; i < 1u << old.heads_bits; i++) {
-            if (old.heads[i].stamp == old.stamp) {
-                *er_fields_head(fields, old.heads[i].node) =
-                    (struct er_field_head){ fields->stamp, old.heads[i].node, old.heads[i].first };
-            }
-        }
-        free(old.heads);
         head = er_fields_head(fields, node);
     }
     *head = (struct er_field_head){ fields->stamp, node, ER_NONE };

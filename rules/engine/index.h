@@ -95,9 +95,20 @@ struct er_lookup {
     const struct er_table *table; /* of the index: exact or affix */
     struct er_str text;
     uint32_t tag, node;
-    uint32_t field; /* the user's */
-    uint8_t op;     /* enum er_test_op */
-    uint8_t kind;   /* of the value; enum er_field_kind */
+    uint32_t field;
+    uint8_t op;   /* enum er_test_op */
+    uint8_t kind; /* of the value; enum er_field_kind */
+};
+
+#define ER_LOOKUPS 32u
+#define ER_LOOKUP_ROOM 512u
+
+/* Look-ups whose slots in memory are on their way. */
+struct er_lookups {
+    struct er_lookup items[ER_LOOKUPS];
+    uint32_t n;
+    uint32_t used;             /* of the room */
+    char room[ER_LOOKUP_ROOM]; /* for keys that do not stand in the event */
 };
 
 /* Receives what a value leads to. The marks save asking again: one literal repeated in a long text, or in a long array, would be confirmed
@@ -106,19 +117,33 @@ struct er_hits {
     /* A test that may accept the value. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
      * settled. */
     bool (*hit)(struct er_hits *hits, uint32_t test, bool sure);
-    /* er_index_found is to be called with it, then or later; lasting: its text is there as long as the event. */
-    void (*look)(struct er_hits *hits, const struct er_lookup *lookup, bool lasting);
+    uint32_t field; /* of the value */
+    struct er_lookups *lookups;
     uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
     uint32_t value;  /* numbers are never 0 */
     uint32_t event;
 };
 
-/* The tests that have a key and may accept the value, which may be a mark of an empty array, come to `hit`, or to `look` first, but for
- * those that are found by searching. A test may come more than once. path: that of the value. */
-void er_index_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
+/* Those of all look-ups that are kept, which then are no more. */
+void er_index_found(const struct er_index *index, struct er_hits *hits);
 
-/* Those of a look-up. */
-void er_index_found(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
+/* Keeps a look-up; its text is there as long as the event. */
+static inline void er_index_keep(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+{
+    if (hits->lookups->n == ER_LOOKUPS) {
+        er_index_found(index, hits);
+    }
+    hits->lookups->items[hits->lookups->n] = *lookup;
+    hits->lookups->items[hits->lookups->n++].field = hits->field;
+    er_table_prefetch(lookup->table, lookup->tag);
+}
+
+/* The same of a text that may go at any time. */
+void er_index_keep_copy(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
+
+/* The tests that have a key and may accept the value, which may be a mark of an empty array, come to `hit`, or are kept as look-ups, but
+ * for those that are found by searching. A test may come more than once. path: that of the value. */
+void er_index_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
 
 /* Those that are found by searching for literals in the value. */
 void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);

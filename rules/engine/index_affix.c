@@ -178,38 +178,41 @@ void er_affix_found(const struct er_index *index, const struct er_lookup *lookup
     }
 }
 
-/* Every length in use that fits, at the start or at the end of the text. */
-static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct er_lookup *lookup,
-                         bool lasting, struct er_hits *hits)
+/* Every length in use that fits, at the start or at the end of the text. The value's own text lasts, another form of it does not. */
+static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct er_lookup *whole,
+                         struct er_hits *hits)
 {
-    bool at_end = lookup->op == ER_OP_SUFFIX || lookup->op == ER_OP_FOLD_SUFFIX;
-    struct er_lookup part = *lookup;
+    bool at_end = whole->op == ER_OP_SUFFIX || whole->op == ER_OP_FOLD_SUFFIX;
+    bool lasting = whole->op == ER_OP_PREFIX || whole->op == ER_OP_SUFFIX;
+    struct er_lookup part = *whole;
 
-    part.table = &index->affix;
-    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= lookup->text.n; i++) {
-        size_t n = lengths->items[i].n;
-
-        part.text = (struct er_str){ lookup->text.p + (at_end ? lookup->text.n - n : 0), n };
+    for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= whole->text.n; i++) {
+        part.text.n = lengths->items[i].n;
+        part.text.p = whole->text.p + (at_end ? whole->text.n - part.text.n : 0);
         part.tag = tag_of(index, part.node, (enum er_test_op)part.op, part.text);
-        hits->look(hits, &part, lasting);
+        if (lasting) {
+            er_index_keep(index, &part, hits);
+        } else {
+            er_index_keep_copy(index, &part, hits);
+        }
     }
 }
 
 void er_affix_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    struct er_lookup lookup = { .node = path->node, .kind = value->kind, .text = value->text };
+    struct er_lookup whole = { .table = &index->affix, .node = path->node, .kind = value->kind, .text = value->text };
 
     if (value->kind <= ER_FIELD_BOOL) {
-        lookup.op = ER_OP_PREFIX;
-        look_lengths(index, &path->prefix, &lookup, true, hits);
-        lookup.op = ER_OP_SUFFIX;
-        look_lengths(index, &path->suffix, &lookup, true, hits);
+        whole.op = ER_OP_PREFIX;
+        look_lengths(index, &path->prefix, &whole, hits);
+        whole.op = ER_OP_SUFFIX;
+        look_lengths(index, &path->suffix, &whole, hits);
     }
     if (value->kind == ER_FIELD_STRING && path->fold_prefix.n + path->fold_suffix.n > 0) {
-        lookup.text = er_scalar_folded(value);
-        lookup.op = ER_OP_FOLD_PREFIX;
-        look_lengths(index, &path->fold_prefix, &lookup, false, hits);
-        lookup.op = ER_OP_FOLD_SUFFIX;
-        look_lengths(index, &path->fold_suffix, &lookup, false, hits);
+        whole.text = er_scalar_folded(value);
+        whole.op = ER_OP_FOLD_PREFIX;
+        look_lengths(index, &path->fold_prefix, &whole, hits);
+        whole.op = ER_OP_FOLD_SUFFIX;
+        look_lengths(index, &path->fold_suffix, &whole, hits);
     }
 }

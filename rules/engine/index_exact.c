@@ -53,31 +53,32 @@ void er_exact_found(const struct er_index *index, const struct er_lookup *lookup
     }
 }
 
-static void look(const struct er_index *index, const struct er_lookup *lookup, bool lasting, struct er_hits *hits)
+static struct er_lookup lookup_of(const struct er_index *index, uint32_t node, enum er_test_op op, const struct er_scalar *value,
+                                  struct er_str text)
 {
-    struct er_lookup whole = *lookup;
-
-    whole.table = &index->exact;
-    whole.tag = tag_of(index, whole.node, (enum er_test_op)whole.op, whole.text);
-    hits->look(hits, &whole, lasting);
+    return (struct er_lookup){ .table = &index->exact,
+                               .text = text,
+                               .tag = tag_of(index, node, op, text),
+                               .node = node,
+                               .op = (uint8_t)op,
+                               .kind = value->kind };
 }
 
 void er_exact_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    struct er_lookup lookup = { .node = path->node, .op = ER_OP_EXACT, .kind = value->kind, .text = value->text };
     bool number = value->kind == ER_FIELD_NUMBER;
+    struct er_lookup lookup;
 
     if (path->exact > 0 && value->kind <= ER_FIELD_NULL && (!number || path->texts > 0)) {
-        look(index, &lookup, true, hits);
+        lookup = lookup_of(index, path->node, ER_OP_EXACT, value, value->text);
+        er_index_keep(index, &lookup, hits);
     }
     if (path->numbers > 0 && number) {
-        lookup.op = ER_OP_NUMBER;
-        lookup.text = er_scalar_key(value);
-        look(index, &lookup, false, hits);
+        lookup = lookup_of(index, path->node, ER_OP_NUMBER, value, er_scalar_key(value));
+        er_index_keep_copy(index, &lookup, hits);
     }
     if (path->folded > 0 && value->kind == ER_FIELD_STRING) {
-        lookup.op = ER_OP_FOLD_EXACT;
-        lookup.text = er_scalar_folded(value);
-        look(index, &lookup, false, hits);
+        lookup = lookup_of(index, path->node, ER_OP_FOLD_EXACT, value, er_scalar_folded(value));
+        er_index_keep_copy(index, &lookup, hits);
     }
 }

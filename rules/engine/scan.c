@@ -138,6 +138,14 @@ const char *er_scan_string_rest(struct er_scanner *scanner, const char *at)
 /* true, false, null, or nothing that can stand here. */
 static const char *word(struct er_scanner *scanner, const char *p)
 {
+    if (scanner->end - p > 5) {
+        if (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0) {
+            return p + 4;
+        }
+        if (memcmp(p, "false", 5) == 0) {
+            return p + 5;
+        }
+    }
     if (*p != 't' && *p != 'f' && *p != 'n') {
         return er_lex_unexpected(p, scanner->end, "expected a value", &scanner->fault);
     }

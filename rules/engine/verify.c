@@ -264,20 +264,31 @@ enum er_truth er_verify(struct er_verifier *verifier, const struct er_term *term
 {
     bool structured = verifier->answers->fields->structured;
     const uint32_t *words = er_term_words(term);
-    struct verdict none_false = yes;
+    struct verdict none_false = yes, leaf = no;
     uint32_t at, end = er_term_list(term, &at);
 
     if (er_answers_charge(verifier->answers, term->n * sizeof *words, reason) && (term->tree || term->n > CHEAP_WORDS)) {
         return verify_cheaply(verifier->answers, term);
     }
-    for (; at < end; at = er_term_leaf_end(term, at)) {
-        struct verdict one = list_leaf(verifier->answers, words, at, structured);
+    while (at < end) {
+        uint32_t word = words[at++];
+        bool open = structured && (word & ER_LEAF_OPEN) != 0;
+        enum er_truth truth = open ? ER_TRUE : er_answers_of(verifier->answers, word & ER_WORD_TEST);
 
-        if (one.truth == ER_FALSE) {
-            return ER_FALSE;
+        if (truth == ER_TRUE) {
+            at = (word & ER_LEAF_END) != 0 ? at : er_term_leaf_end(term, at);
+            leaf = no;
+            continue;
         }
-        if (one.truth == ER_UNDECIDED && none_false.truth == ER_TRUE) {
-            none_false = one;
+        if (truth == ER_UNDECIDED && leaf.truth == ER_FALSE) {
+            leaf = (struct verdict){ ER_UNDECIDED, er_answers_reason(verifier->answers, word & ER_WORD_TEST) };
+        }
+        if ((word & ER_LEAF_END) != 0) {
+            if (leaf.truth == ER_FALSE) {
+                return ER_FALSE;
+            }
+            none_false = none_false.truth == ER_TRUE ? leaf : none_false;
+            leaf = no;
         }
     }
     if (needs_tree(verifier, term)) {
