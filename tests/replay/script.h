@@ -1,4 +1,4 @@
-/* What the files of the script runner share: script.c (commands), expect.c (expectations). */
+/* What the files of the script runner share: script.c (commands), change.c (rules), expect.c (expectations). */
 #ifndef ER_TESTS_REPLAY_SCRIPT_H
 #define ER_TESTS_REPLAY_SCRIPT_H
 
@@ -51,6 +51,11 @@ struct command {
 
 /* Runs the command of that name; an unknown one fails. */
 void script_dispatch(struct script *s, const struct command *commands, size_t n, const char *name, const struct words *w);
+
+void script_start(struct script *s); /* the worker, unless it runs */
+bool script_next_line(struct script *s, char *line, struct words *words);
+void script_rule(struct script *s, const struct words *w);
+void script_change(struct script *s, const struct words *outer);
 
 const char *script_arg(struct script *s, const struct words *w, size_t i);
 struct er_str script_decode(char *text); /* %XX -> byte, in place */
