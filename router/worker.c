@@ -201,8 +201,11 @@ static bool time_to_commit(const struct er_worker *w)
 static void serve_stop(struct er_worker *w)
 {
     if (w->txn.on) {
-        bool done = w->event.kind == ER_REBALANCE_NONE && er_worker_txn_settled(w, time_to_commit(w) && w->events > 0);
+        bool hurry = time_to_commit(w) && w->events > 0;
+        bool done;
 
+        er_worker_txn_wind_up(w, hurry);
+        done = w->event.kind == ER_REBALANCE_NONE && (er_worker_txn_is_settled(w) || (hurry && er_worker_txn_is_cut_off(w)));
         w->state = done || w->now >= w->stop_deadline ? ER_WORKER_STOPPED : w->state;
         return;
     }

@@ -152,14 +152,14 @@ static void serve_assigned(struct er_worker *w)
         if (!windows_reserve(w, p->index)) {
             return;
         }
-        if (w->txn.on && w->windows[p->index] != NULL && !er_worker_txn_settled(w, true)) {
-            return;
-        }
         window = er_window_new(p->topic, p->partition, p->index);
         if (window == NULL) {
             return;
         }
         if (w->windows[p->index] != NULL) {
+            if (w->txn.on) {
+                er_worker_txn_wind_up(w, true);
+            }
             er_worker_detach(w, p->index);
         }
         w->windows[p->index] = window;
@@ -179,10 +179,15 @@ static bool revoked_drained(const struct er_worker *w)
     return true;
 }
 
-static void give_up_partitions(struct er_worker *w, bool lost)
+/* What is lost goes at once: while a loss is not answered librdkafka's heartbeats have no member id any more, and with a static member the
+ * broker takes that for a stranger. */
+static void give_up_partitions(struct er_worker *w, bool hurry)
 {
-    if (w->txn.on && !ER_PLANTED("no-abort-on-revoke") && !er_worker_txn_settled(w, lost)) {
-        return;
+    if (w->txn.on && !ER_PLANTED("no-abort-on-revoke")) {
+        er_worker_txn_wind_up(w, hurry);
+        if (!hurry && !er_worker_txn_is_settled(w)) {
+            return;
+        }
     }
     detach_event(w);
     finish_event(w);

@@ -595,32 +595,30 @@ void er_worker_txn_step(struct er_worker *w)
     }
 }
 
-bool er_worker_txn_settled(struct er_worker *w, bool hurry)
+void er_worker_txn_wind_up(struct er_worker *w, bool hurry)
 {
     struct er_worker_txn *t = &w->txn;
 
-    switch (t->state) {
-    case ER_TXN_IDLE:
-        return true;
-    case ER_TXN_OPEN:
+    if (t->state == ER_TXN_OPEN) {
         t->failed |= hurry || t->events == 0;
         t->end = true;
-        return false;
-    case ER_TXN_COMMITTING:
-        if (hurry && !t->asked) {
-            t->failed = true;
-        } else if (hurry) {
-            t->state = ER_TXN_RENEWING;
-        }
-        return false;
-    case ER_TXN_ABORTING:
-    case ER_TXN_ROLLING_BACK:
-        return false;
-    case ER_TXN_RENEWING:
-    case ER_TXN_ASKING:
-        return hurry || t->events == 0; /* nobody's outcome is in doubt */
+    } else if (t->state == ER_TXN_COMMITTING && hurry && !t->asked) {
+        t->failed = true;
+    } else if (t->state == ER_TXN_COMMITTING && hurry) {
+        t->state = ER_TXN_RENEWING;
     }
-    return false;
+}
+
+bool er_worker_txn_is_settled(const struct er_worker *w)
+{
+    const struct er_worker_txn *t = &w->txn;
+
+    return t->state == ER_TXN_IDLE || ((t->state == ER_TXN_RENEWING || t->state == ER_TXN_ASKING) && t->events == 0);
+}
+
+bool er_worker_txn_is_cut_off(const struct er_worker *w)
+{
+    return w->txn.state == ER_TXN_RENEWING || w->txn.state == ER_TXN_ASKING;
 }
 
 bool er_worker_txn_is_through(const struct er_worker *w)

@@ -185,11 +185,12 @@ class Kafka:
         left = {place: end for place, end in ends.items() if end > begins[place]}
         places = [TopicPartition(*place, begins[place]) for place in left]
         consumer.assign(places)
-        quiet = time.monotonic() + 30
+        # a transaction that a killed router left open holds readers up for its 60 s
+        quiet = time.monotonic() + 90
         while left:
             messages = consumer.consume(10000, 0.2)
             if messages:
-                quiet = time.monotonic() + 30
+                quiet = time.monotonic() + 90
             assert time.monotonic() < quiet, f"reading stopped before {left}"
             for message in messages:
                 place = message.topic(), message.partition()
