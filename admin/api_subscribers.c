@@ -128,6 +128,32 @@ void er_api_put_subscriber(struct er_call *call)
     er_call_submit(call, build_put, answer_put);
 }
 
+/* ---- PUT .../pause and .../resume */
+
+static enum er_code build_state(struct er_call *call, struct er_plan *plan, struct er_err *err)
+{
+    call->result = ER_PUT_UPDATED;
+    return er_plan_set_state(plan, call->id, call->flag ? ER_SUBSCRIBER_PAUSED : ER_SUBSCRIBER_ACTIVE, &call->precondition, err);
+}
+
+static void submit_state(struct er_call *call, bool paused)
+{
+    call->flag = paused;
+    if (er_call_read_precondition(call)) {
+        er_call_submit(call, build_state, answer_put);
+    }
+}
+
+void er_api_pause_subscriber(struct er_call *call)
+{
+    submit_state(call, true);
+}
+
+void er_api_resume_subscriber(struct er_call *call)
+{
+    submit_state(call, false);
+}
+
 /* ---- DELETE */
 
 static enum er_code build_delete(struct er_call *call, struct er_plan *plan, struct er_err *err)

@@ -69,7 +69,7 @@ struct er_call {
     enum er_put_mode mode;
     enum er_put_result result;
     struct er_str result_id; /* in arena */
-    bool flag;               /* prune, cascade */
+    bool flag;               /* prune, cascade, paused */
 
     /* Work in pieces. */
     er_call_step *step;

@@ -99,7 +99,7 @@ static uint64_t add_field(uint64_t hash, const void *p, size_t n)
     const unsigned char *bytes = p;
 
     for (size_t i = 0; i < n + 8; i++) {
-        hash = (hash ^ (i < n ? bytes[i] : (unsigned char)(n >> 8 * (i - n)))) * UINT64_C(0x100000001b3);
+        hash = (hash ^ (uint64_t)(i < n ? bytes[i] : (unsigned char)(n >> 8 * (i - n)))) * UINT64_C(0x100000001b3);
     }
     return hash;
 }

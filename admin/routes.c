@@ -25,6 +25,8 @@ static const struct er_route table[] = {
     { "GET", "/v1/subscribers/{id}", er_api_get_subscriber, 0, { NULL } },
     { "PUT", "/v1/subscribers/{id}", er_api_put_subscriber, ER_ROUTE_CHANGE | ER_ROUTE_BODY, { "dry_run" } },
     { "DELETE", "/v1/subscribers/{id}", er_api_delete_subscriber, ER_ROUTE_CHANGE, { "cascade", "topic", "dry_run" } },
+    { "PUT", "/v1/subscribers/{id}/pause", er_api_pause_subscriber, ER_ROUTE_CHANGE, { "dry_run" } },
+    { "PUT", "/v1/subscribers/{id}/resume", er_api_resume_subscriber, ER_ROUTE_CHANGE, { "dry_run" } },
     { "POST", "/v1/validate", er_api_validate, ER_ROUTE_BODY, { NULL } },
     { "POST", "/v1/test", er_api_test, ER_ROUTE_BODY, { NULL } },
     { "POST", "/v1/explain", er_api_explain, ER_ROUTE_BODY, { NULL } },

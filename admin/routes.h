@@ -40,6 +40,8 @@ void er_api_bulk_subscriptions(struct er_call *call); /* api_bulk.c */
 void er_api_list_subscribers(struct er_call *call);   /* api_subscribers.c */
 void er_api_get_subscriber(struct er_call *call);
 void er_api_put_subscriber(struct er_call *call);
+void er_api_pause_subscriber(struct er_call *call);
+void er_api_resume_subscriber(struct er_call *call);
 void er_api_delete_subscriber(struct er_call *call);
 void er_api_list_dead_letters(struct er_call *call); /* api_dead_letters.c */
 void er_api_get_dead_letter(struct er_call *call);

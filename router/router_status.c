@@ -243,6 +243,15 @@ static void write_destinations(struct er_router *router, struct er_json_writer *
     er_jw_end(w);
 }
 
+/* Subscribers; a store that does not answer has been logged by then. */
+static size_t count_paused(const struct er_router *router)
+{
+    struct er_err err;
+    size_t n = 0;
+
+    return er_store_count_paused(router->options.store, &n, &err) == ER_OK ? n : 0;
+}
+
 static void write_rules(struct er_router *router, struct er_json_writer *w)
 {
     struct er_ruleset_stats stats;
@@ -251,6 +260,7 @@ static void write_rules(struct er_router *router, struct er_json_writer *w)
     begin(w, "rules", true);
     er_jw_member_uint(w, "subscriptions", stats.subscriptions);
     er_jw_member_uint(w, "subscribers", stats.subscribers);
+    er_jw_member_uint(w, "paused", count_paused(router));
     er_jw_member_uint(w, "unindexed", stats.unindexed);
     er_jw_member_uint(w, "unindexed_limit", router->options.config->unindexed_rules);
     er_jw_member_uint(w, "quarantined_regexes", stats.quarantined);
@@ -363,6 +373,7 @@ static void rules_metrics(struct er_router *router, struct er_buf *out)
     er_metrics_one(out, "eventrouter_revision", er_store_revision(router->options.store));
     er_metrics_one(out, "eventrouter_subscriptions", rules.subscriptions);
     er_metrics_one(out, "eventrouter_subscribers", rules.subscribers);
+    er_metrics_one(out, "eventrouter_subscribers_paused", count_paused(router));
     er_metrics_one(out, "eventrouter_unindexed_rules", rules.unindexed);
     er_metrics_one(out, "eventrouter_unindexed_rules_limit", router->options.config->unindexed_rules);
     er_metrics_one(out, "eventrouter_quarantined_regexes", rules.quarantined);

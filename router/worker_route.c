@@ -31,7 +31,7 @@ static struct er_copy *plan_copy(struct er_worker *w, struct er_copies *plan, en
     return copy;
 }
 
-static bool plan_dead_letter(struct er_worker *w, struct er_copies *plan, enum er_stage stage, const struct er_err *err)
+static bool plan_dead_letter(struct er_worker *w, struct er_copies *plan, enum er_stage stage, enum er_code code)
 {
     struct er_copy *copy = plan_copy(w, plan, ER_COPY_DEAD_LETTER, w->dead_lane);
 
@@ -39,25 +39,46 @@ static bool plan_dead_letter(struct er_worker *w, struct er_copies *plan, enum e
         return false;
     }
     copy->stage = (uint8_t)stage;
-    copy->code = (uint16_t)err->code;
-    copy->error_offset = err->offset;
+    copy->code = (uint16_t)code;
     copy->attempts = 1;
     copy->first_failed_ms = er_clock_wall(&w->o.clock);
-    er_copy_explain(copy, "%s", err->text);
+    return true;
+}
+
+static bool plan_bad_event(struct er_worker *w, struct er_copies *plan, const struct er_err *err)
+{
+    if (!plan_dead_letter(w, plan, ER_STAGE_PARSE, err->code)) {
+        return false;
+    }
+    plan->last->error_offset = err->offset;
+    er_copy_explain(plan->last, "%s", err->text);
     return true;
 }
 
 static bool plan_undecided(struct er_worker *w, struct er_copies *plan, const struct er_match_undecided *undecided)
 {
-    struct er_err err = { .code = ER_E_REGEX_UNDECIDED, .offset = ER_NO_OFFSET };
     struct er_target *target = er_destinations_target(&w->destinations, undecided->subscriber);
 
-    if (target == NULL || !plan_dead_letter(w, plan, ER_STAGE_MATCH, &err)) {
+    if (target == NULL || !plan_dead_letter(w, plan, ER_STAGE_MATCH, ER_E_REGEX_UNDECIDED)) {
         return false;
     }
     er_copy_explain(plan->last, "subscription %.*s: %s", ER_STR_ARG(undecided->subscription), undecided->reason);
     plan->last->target = target;
     plan->last->subscriptions = er_destinations_note(&w->destinations, undecided->subscription);
+    return plan->last->subscriptions != NULL;
+}
+
+/* Kept for the time after the pause, where it can be sent from. The title of the code says enough. */
+static bool plan_paused(struct er_worker *w, struct er_copies *plan, const struct er_match_subscriber *match)
+{
+    struct er_target *target = er_destinations_target(&w->destinations, match->subscriber);
+
+    if (target == NULL || !plan_dead_letter(w, plan, ER_STAGE_PRODUCE, ER_E_SUBSCRIBER_PAUSED)) {
+        return false;
+    }
+    plan->last->attempts = 0;
+    plan->last->target = target;
+    plan->last->subscriptions = er_destinations_note(&w->destinations, match->subscriptions[0]);
     return plan->last->subscriptions != NULL;
 }
 
@@ -97,7 +118,9 @@ static bool plan_subscriber(struct er_worker *w, struct er_copies *plan, const s
 static bool plan_match(struct er_worker *w, struct er_copies *plan, const struct er_match *match)
 {
     for (size_t i = 0; i < match->n_subscribers; i++) {
-        if (!plan_subscriber(w, plan, &match->subscribers[i])) {
+        bool paused = match->subscribers[i].subscriber->paused;
+
+        if (!(paused ? plan_paused : plan_subscriber)(w, plan, &match->subscribers[i])) {
             return false;
         }
         plan->last->revision = match->revision;
@@ -130,7 +153,7 @@ static bool decide(struct er_worker *w, struct er_copies *plan)
         return false;
     }
     if (code != ER_OK) {
-        return ER_PLANTED("dead-letter-skipped") || plan_dead_letter(w, plan, ER_STAGE_PARSE, &err);
+        return ER_PLANTED("dead-letter-skipped") || plan_bad_event(w, plan, &err);
     }
     if (!w->current.record->has_value && ER_PLANTED("tombstone-dropped")) {
         return true;

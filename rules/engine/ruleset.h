@@ -23,7 +23,8 @@ struct er_ruleset;
 struct er_subscriber {
     struct er_str id;
     struct er_str topic; /* destination */
-    uint64_t uid;        /* never reused; another topic = another uid */
+    uint64_t uid;        /* never reused; another topic or state = another uid */
+    bool paused;         /* gets dead letters instead of copies; set by its maker before anybody else has it */
 };
 struct er_subscriber *er_subscriber_new(struct er_str id, struct er_str topic); /* one reference; NULL without memory */
 struct er_subscriber *er_subscriber_ref(struct er_subscriber *subscriber);

@@ -228,7 +228,8 @@ enum er_code er_plan_write_subscriber(struct er_plan *plan, struct er_plan_subsc
     if (code == ER_OK) {
         subscriber->op = op;
         plan->changes = true;
-        code = er_plan_need_destination(plan, subscriber, err);
+        /* nothing is written to the topic of a paused one */
+        code = subscriber->state == ER_SUBSCRIBER_PAUSED ? ER_OK : er_plan_need_destination(plan, subscriber, err);
     }
     return code;
 }

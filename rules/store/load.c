@@ -100,6 +100,7 @@ static enum er_code add_subscriber(struct load *load, const struct er_sql_stmt *
     if (subscriber == NULL) {
         return er_err_set(err, ER_E_NOMEM, "out of memory while loading the subscribers");
     }
+    subscriber->paused = er_store_state_of(er_sql_text(stmt, 2)) == ER_SUBSCRIBER_PAUSED;
     load->subscribers[load->n_subscribers++] = subscriber;
     return load->n_subscribers == PART ? apply_part(load, false, err) : ER_OK;
 }

@@ -63,10 +63,14 @@ enum er_code er_plan_prune(struct er_plan *plan, struct er_err *err) ER_MUST_CHE
 
 /* Reads a subscriber document {"id","topic","partitions","state","description","labels"}; its id, if it has one, must be `id`. Absent: topic and
  * partitions are the policy's for a new subscriber and stay for an old one, description and labels go. A subscriber's topic may
- * change only while no other subscriber owns the new one. partitions: 1 to 10000. state "paused": ER_E_SUBSCRIBER_STATE.
+ * change only while no other subscriber owns the new one. partitions: 1 to 10000.
  * Errors as above; put->mode is ER_PUT_ANY or another. */
 enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, const struct er_json *document, struct er_plan_put *put,
                                     struct er_err *err) ER_MUST_CHECK;
+/* Pauses or resumes a subscriber; one that has the state already stays as it is. ER_E_NOT_FOUND, ER_E_PRECONDITION, ER_E_STORE*, ER_E_NOMEM; to
+ * resume also ER_E_SUBSCRIBER_TOPIC*. */
+enum er_code er_plan_set_state(struct er_plan *plan, struct er_str id, enum er_subscriber_state state,
+                               const struct er_precondition *precondition, struct er_err *err) ER_MUST_CHECK;
 /* The subscriber as the plan leaves it, without what only storing gives (times, revision, topic_created). False: neither the plan named it
  * nor any step looked at it. The strings live until er_plan_free. */
 bool er_plan_subscriber(const struct er_plan *plan, struct er_str id, struct er_store_subscriber *out);

@@ -54,10 +54,11 @@ static enum er_code list_subscribers(struct er_plan *plan, struct er_ruleset_cha
         if (entry->op == ER_PLAN_DELETE) {
             gone[out->n_remove_subscribers++] = entry->id;
         }
-        if (written(entry) && entry->moved) {
+        if (written(entry) && (entry->moved || entry->restated)) {
             if (entry->live == NULL && (entry->live = er_subscriber_new(entry->id, entry->topic)) == NULL) {
                 return no_memory(err);
             }
+            entry->live->paused = entry->state == ER_SUBSCRIBER_PAUSED;
             put[out->n_put_subscribers++] = entry->live;
         }
     }

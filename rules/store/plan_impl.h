@@ -38,7 +38,8 @@ struct er_plan_subscriber {
     enum er_plan_op op;
     uint64_t revision;          /* that last changed the stored one; 0 when it is new */
     size_t subscriptions;       /* in the store */
-    bool moved;                 /* another topic than the rule set knows */
+    bool moved;                 /* another topic than the rule set knows, */
+    bool restated;              /* or another state */
     bool listed;                /* is in destinations */
     struct er_subscriber *live; /* one reference, made for the rule set */
     UT_hash_handle hh;

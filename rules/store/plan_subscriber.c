@@ -88,14 +88,10 @@ static void read_state(struct reader *reader, const struct er_json *value)
 {
     if (value->type != ER_JSON_STRING) {
         blame_type(reader, value, "a string");
-    } else if (er_str_eq(value->text, ER_STR("paused"))) {
-        blame(reader, ER_E_SUBSCRIBER_STATE, value->key,
-              "use \"active\"; to stop its events set \"enabled\": false in its subscriptions",
-              "state \"paused\" comes in a later version");
-    } else if (!er_str_eq(value->text, ER_STR("active"))) {
+    } else if (!er_str_eq(value->text, ER_STR("active")) && !er_str_eq(value->text, ER_STR("paused"))) {
         blame(reader, ER_E_RULE_TYPE, value->key, NULL, "\"state\" must be \"active\" or \"paused\"");
     } else {
-        reader->into->state = ER_SUBSCRIBER_ACTIVE;
+        reader->into->state = er_store_state_of(value->text);
     }
 }
 
@@ -262,6 +258,7 @@ static enum er_code enter(struct er_plan *plan, struct er_plan_subscriber *curre
         return ER_OK;
     }
     current->moved = !er_str_eq(current->topic, wanted->topic);
+    current->restated = current->state != wanted->state;
     current->topic = wanted->topic;
     current->partitions = wanted->partitions;
     current->state = wanted->state;
@@ -305,6 +302,42 @@ enum er_code er_plan_put_subscriber(struct er_plan *plan, struct er_str id, cons
     }
     put->id = reader.into->id;
     return ER_OK;
+}
+
+/* A topic that is not used any more, for whatever reason, must not keep its subscriber from being paused. */
+static enum er_code set_state(struct er_plan *plan, struct er_plan_subscriber *subscriber, enum er_subscriber_state state,
+                              struct er_err *err)
+{
+    subscriber->restated = true;
+    subscriber->state = state;
+    if (state == ER_SUBSCRIBER_ACTIVE) {
+        return er_plan_write_subscriber(plan, subscriber, ER_PLAN_UPDATE, err);
+    }
+    subscriber->op = ER_PLAN_UPDATE;
+    plan->changes = true;
+    return ER_OK;
+}
+
+enum er_code er_plan_set_state(struct er_plan *plan, struct er_str id, enum er_subscriber_state state,
+                               const struct er_precondition *precondition, struct er_err *err)
+{
+    struct er_err why = { .code = ER_OK, .offset = ER_NO_OFFSET };
+    struct er_plan_subscriber *subscriber = NULL;
+    enum er_code code = er_plan_find_subscriber(plan, id, &subscriber, &why);
+
+    if (code == ER_OK && subscriber == NULL) {
+        code = er_err_set(&why, ER_E_NOT_FOUND, "subscriber %.*s does not exist", ER_STR_ARG(id));
+    }
+    if (code == ER_OK && subscriber->op != ER_PLAN_KEEP) {
+        code = er_err_set(&why, ER_E_RULE_DUPLICATE_ID, "subscriber %.*s is named twice in one change", ER_STR_ARG(id));
+    }
+    if (code == ER_OK) {
+        code = er_plan_precondition(precondition, true, subscriber->revision, &why);
+    }
+    if (code == ER_OK && subscriber->state != state) {
+        code = set_state(plan, subscriber, state, &why);
+    }
+    return code == ER_OK ? ER_OK : er_plan_refuse(plan, &why, ER_STR(""), NULL, err);
 }
 
 bool er_plan_subscriber(const struct er_plan *plan, struct er_str id, struct er_store_subscriber *out)

@@ -61,6 +61,8 @@ enum er_code er_store_each_subscription(struct er_store *store, const struct er_
 enum er_code er_store_each_subscriber(struct er_store *store, struct er_str after_id, er_store_subscriber_cb *cb, void *ctx,
                                       struct er_err *err) ER_MUST_CHECK;
 
+enum er_code er_store_count_paused(struct er_store *store, size_t *out, struct er_err *err) ER_MUST_CHECK; /* subscribers */
+
 /* One row; ER_E_NOT_FOUND when there is none (cb not called). */
 enum er_code er_store_get_subscription(struct er_store *store, struct er_str id, er_store_subscription_cb *cb, void *ctx,
                                        struct er_err *err) ER_MUST_CHECK;

@@ -8,6 +8,9 @@
 /* Deepest nesting of a stored document that its readers accept: no rule limit is higher. */
 #define ER_STORE_MAX_DEPTH 4096
 
+/* Of a column's text. */
+enum er_subscriber_state er_store_state_of(struct er_str text);
+
 struct er_store {
     struct er_sql *sql;
     char *path;        /* as the file system knows it, symbolic links resolved */

@@ -23,6 +23,11 @@ static enum er_code read_subscription(const struct er_sql_stmt *stmt, struct er_
     return row->id.p == NULL || row->subscriber.p == NULL || row->document.p == NULL ? row_lost(err) : ER_OK;
 }
 
+enum er_subscriber_state er_store_state_of(struct er_str text)
+{
+    return er_str_eq(text, ER_STR("paused")) ? ER_SUBSCRIBER_PAUSED : ER_SUBSCRIBER_ACTIVE;
+}
+
 static enum er_code read_subscriber(const struct er_sql_stmt *stmt, struct er_store_subscriber *row, struct er_err *err)
 {
     struct er_str labels = er_sql_text(stmt, 5);
@@ -31,7 +36,7 @@ static enum er_code read_subscriber(const struct er_sql_stmt *stmt, struct er_st
         .id = er_sql_text(stmt, 0),
         .topic = er_sql_text(stmt, 1),
         .partitions = (int32_t)er_sql_int(stmt, 2),
-        .state = er_str_eq(er_sql_text(stmt, 3), ER_STR("paused")) ? ER_SUBSCRIBER_PAUSED : ER_SUBSCRIBER_ACTIVE,
+        .state = er_store_state_of(er_sql_text(stmt, 3)),
         .description = er_sql_text(stmt, 4),
         .labels = labels.p == NULL ? ER_STR("") : labels,
         .topic_created = er_sql_int(stmt, 6) != 0,
@@ -227,5 +232,22 @@ enum er_code er_store_get_subscriber(struct er_store *store, struct er_str id, e
         (void)cb(ctx, &row);
     }
     er_sql_end(stmt);
+    return code;
+}
+
+enum er_code er_store_count_paused(struct er_store *store, size_t *out, struct er_err *err)
+{
+    struct er_sql_stmt *stmt;
+    bool row = false;
+    enum er_code code = er_sql_use(store->sql, ER_SQL_SUBSCRIBERS_PAUSED, &stmt, err);
+
+    *out = 0;
+    if (code == ER_OK) {
+        code = er_sql_step(stmt, &row, err);
+    }
+    if (code == ER_OK && row) {
+        *out = (size_t)er_sql_int(stmt, 0);
+        er_sql_end(stmt);
+    }
     return code;
 }

@@ -456,6 +456,16 @@ class Tests:
         self.expect("\x1b[" not in self.on_terminal(None, "sub", "list", NO_COLOR="1")[1], "NO_COLOR")
         server.close()
 
+    def test_subscriber_pause_and_resume(self):
+        one = (200, {"id": "a b", "state": "paused"})
+        refused = (404, {"detail": "x", "errors": [{"code": "E404", "pointer": "", "detail": "no such subscriber"}]})
+        done, requests = self.scripted([one, refused, one], "subscriber", "pause", "a b", "n", "c")
+        self.equal([r[:3] for r in requests], [("PUT", f"/v1/subscribers/{i}/pause", "") for i in ("a%20b", "n", "c")], "requests")
+        self.equal((done.returncode, done.stdout), (3, "paused     a b\npaused     c\n"), done.stderr)
+        done, requests = self.scripted([one], "subscriber", "resume", "c", "--dry-run", "-o", "json")
+        self.equal((done.returncode, done.stdout, requests[0][1]), (0, '{"resumed":"c"}\n', "/v1/subscribers/c/resume?dry_run=true"), done.stderr)
+        self.assert_wrong(["subscriber", "pause"], ["error[E800]", "too few"])
+
     # ---- dead letters
 
     @staticmethod
@@ -602,6 +612,10 @@ class Tests:
         run(0, "sub", "test", "mine", "hit.json")
         self.equal(run(1, "sub", "diff", "-f", "-", "--prune", stdin=before), "deleted    mine\n", "diff")
         self.equal(run(0, "sub", "apply", "-f", "-", "--prune", "--dry-run", stdin=before), "deleted    mine\n", "dry run")
+        run(0, "subscriber", "pause", "me")
+        self.equal(json.loads(run(0, "subscriber", "show", "me", "-o", "json"))["state"], "paused", "paused")
+        self.equal(json.loads(run(0, "status", "-o", "json"))["rules"]["paused"], 1, "paused")
+        run(0, "subscriber", "resume", "me")
         run(3, "subscriber", "remove", "me", "--yes")
         self.equal(run(0, "subscriber", "remove", "me", "--cascade", "--yes", "-o", "name"), "me\n", "cascade")
         self.equal(run(0, "sub", "export"), before, "as before")

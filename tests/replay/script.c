@@ -564,6 +564,8 @@ static const struct command commands[] = {
     { "set", do_set },
     { "rule", script_rule },
     { "change", script_change },
+    { "pause", script_pause },
+    { "resume", script_pause },
     { "assign", do_assign },
     { "revoke", do_revoke },
     { "lost", do_lost },

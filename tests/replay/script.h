@@ -1,4 +1,4 @@
-/* What the files of the script runner share: script.c (commands), change.c (rules), expect.c (expectations). */
+/* What the files of the script runner share: script.c (commands), rules.c (changes of the rule set), expect.c (expectations). */
 #ifndef ER_TESTS_REPLAY_SCRIPT_H
 #define ER_TESTS_REPLAY_SCRIPT_H
 
@@ -66,6 +66,16 @@ struct hook_topic *script_hook_topic(struct script *s, struct er_str name);
 
 /* One line; its text is taken apart. */
 void script_execute(struct script *s, char *line);
+
+/* The worker with the options so far, once. */
+void script_start(struct script *s);
+/* The next line that is no comment; false at the end. */
+bool script_next_line(struct script *s, char *line, struct words *words);
+
+/* "rule ...", "change" ... "end", "pause" and "resume". */
+void script_rule(struct script *s, const struct words *w);
+void script_change(struct script *s, const struct words *outer);
+void script_pause(struct script *s, const struct words *w);
 
 /* "chaos SEED ROUNDS": anything may happen, then everything heals, and each event must have had its outcome. */
 void script_chaos(struct script *s, const struct words *w);

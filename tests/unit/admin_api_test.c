@@ -391,8 +391,8 @@ static void the_life_of_a_subscriber(void **state)
     expect_problem(f, 422, "E221");
     (void)ask(f, "PUT /v1/subscribers/b", "{\"topic\":\"raw\"}");
     expect_problem(f, 422, "E220");
-    (void)ask(f, "PUT /v1/subscribers/b", "{\"state\":\"paused\",\"nonsense\":1}");
-    expect_problem(f, 422, "E222");
+    (void)ask(f, "PUT /v1/subscribers/b", "{\"state\":\"asleep\",\"nonsense\":1}");
+    expect_problem(f, 422, "E203");
     HAS(f, "\"pointer\":\"/nonsense\"");
     (void)ask(f, "PUT /v1/subscribers/b", "{\"id\":\"c\"}");
     expect_problem(f, 422, "E212");
@@ -485,6 +485,41 @@ static void the_status_shows_what_a_rule_does(void **state)
     er_matcher_free(matcher);
 }
 
+static void subscribers_are_paused(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "PUT /v1/subscriptions/a", "{\"subscriber\":\"s\"}"), 201);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s/pause?dry_run=true", NULL), 200);
+    HAS(f, "\"state\":\"paused\"");
+    assert_int_equal(revision(f), 1);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s/pause", NULL), 200);
+    HAS(f, "{\"id\":\"s\",\"topic\":\"sub.s\",\"partitions\":1,\"state\":\"paused\",");
+    assert_int_equal(revision(f), 2);
+    assert_string_equal(header(f, "ETag"), "\"rev-2\"");
+    assert_string_equal(f->fake.last_what, "PUT /v1/subscribers/s/pause");
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s/pause", NULL), 200); /* once is enough */
+    assert_int_equal(revision(f), 2);
+    assert_int_equal(ask(f, "GET /v1/subscribers/s", NULL), 200);
+    HAS(f, "\"state\":\"paused\"");
+    assert_int_equal(ask_if(f, "PUT /v1/subscribers/s/resume", "If-Match: \"rev-1\"", NULL), 412);
+    assert_int_equal(ask_if(f, "PUT /v1/subscribers/s/resume", "If-Match: \"rev-2\"", NULL), 200);
+    HAS(f, "\"state\":\"active\"");
+    assert_int_equal(revision(f), 3);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s", "{\"state\":\"paused\"}"), 200);
+    assert_int_equal(revision(f), 4);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s", "{\"description\":\"d\"}"), 200); /* does not wake it */
+    HAS(f, "\"state\":\"paused\"");
+    (void)ask(f, "PUT /v1/subscribers/nobody/pause", NULL);
+    expect_problem(f, 404, "E404");
+    (void)ask(f, "GET /v1/subscribers/s/pause", NULL);
+    expect_problem(f, 405, "E405");
+    assert_string_equal(header(f, "Allow"), "PUT");
+    f->fake.draining = true;
+    (void)ask(f, "PUT /v1/subscribers/s/resume", NULL);
+    expect_problem(f, 503, "E430");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,7 +528,7 @@ int main(void)
         WITH_DAEMON(bulk_is_one_revision_or_nothing),   WITH_DAEMON(a_pattern_comes_back_as_it_was),
         WITH_DAEMON(all_errors_of_a_document_at_once),  WITH_DAEMON(lists_have_pages_and_filters),
         WITH_DAEMON(the_life_of_a_subscriber),          WITH_DAEMON(validate_stores_nothing),
-        WITH_DAEMON(the_status_shows_what_a_rule_does),
+        WITH_DAEMON(the_status_shows_what_a_rule_does), WITH_DAEMON(subscribers_are_paused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -244,6 +244,10 @@ static void what_cannot_be_sent_is_refused(void **state)
     expect_problem(f, 422, "E441");
     HAS(f, "subscriber s does not exist any more");
     assert_int_equal(ask(f, "PUT /v1/subscribers/s", "{}"), 201);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s/pause", NULL), 200);
+    (void)ask(f, "POST /v1/dead-letters/0-0/retry", NULL);
+    expect_problem(f, 409, "E610");
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s/resume", NULL), 200);
     letter->truncated = 90;
     (void)ask(f, "POST /v1/dead-letters/0-0/retry", NULL);
     expect_problem(f, 422, "E442");

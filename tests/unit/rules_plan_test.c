@@ -332,6 +332,101 @@ static void explicit_subscriber(void **state)
     assert_subscriber(f, "S", "mine 4 active []  r3 c1000 u1002");
 }
 
+static void see_paused(char *text, const struct er_ruleset_change *change)
+{
+    *text = '\0';
+    for (size_t i = 0; i < change->n_put_subscribers; i++) {
+        const struct er_subscriber *subscriber = change->put_subscribers[i];
+
+        (void)snprintf(text + strlen(text), 256 - strlen(text), "%.*s%s ", ER_STR_ARG(subscriber->id),
+                       subscriber->paused ? " paused" : "");
+    }
+}
+
+static enum er_code see_loaded(void *ctx, const struct er_ruleset_change *change, struct er_err *err)
+{
+    (void)err;
+    see_paused(ctx, change);
+    return ER_OK;
+}
+
+/* What the change of one plan says to the rule set about subscribers, and the destinations it needs. */
+static enum er_code set_state(struct fixture *f, const char *id, enum er_subscriber_state wanted, const char *expected,
+                              size_t destinations)
+{
+    struct er_ruleset_change change;
+    struct er_plan *plan = plan_of(f);
+    enum er_code code = er_plan_set_state(plan, er_str_of(id), wanted, NULL, &f->err);
+    struct er_plan_summary summary;
+    char text[256];
+    size_t n;
+
+    if (code == ER_OK) {
+        assert_int_equal(er_plan_ruleset_change(plan, &change, &f->err), ER_OK);
+        see_paused(text, &change);
+        assert_string_equal(text, expected);
+        (void)er_plan_destinations(plan, &n);
+        assert_int_equal(n, destinations);
+    }
+    er_plan_summary(plan, &summary);
+    if (code == ER_OK && summary.changes) {
+        (void)commit(f, plan);
+    } else {
+        er_plan_free(plan);
+    }
+    return code;
+}
+
+static void pauses_and_resumes(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    size_t n = 0;
+
+    assert_int_equal(put_now(f, "{\"id\":\"a\",\"subscriber\":\"S\"}"), 1);
+    assert_int_equal(set_state(f, "S", ER_SUBSCRIBER_ACTIVE, "", 0), ER_OK); /* it is */
+    assert_int_equal(er_store_revision(f->store), 1);
+    assert_int_equal(set_state(f, "S", ER_SUBSCRIBER_PAUSED, "S paused ", 0), ER_OK); /* no topic, no broker needed */
+    assert_subscriber(f, "S", "sub.S 1 paused []  r2 c1000 u1001");
+    assert_int_equal(set_state(f, "S", ER_SUBSCRIBER_PAUSED, "", 0), ER_OK);
+    assert_int_equal(er_store_revision(f->store), 2);
+    assert_int_equal(er_store_count_paused(f->store, &n, &f->err), ER_OK);
+    assert_int_equal(n, 1);
+    /* A document that does not name the state leaves it; other changes keep it. */
+    assert_int_equal(put_subscriber_now(f, "S", "{\"description\":\"d\"}"), 3);
+    assert_subscriber(f, "S", "sub.S 1 paused [d]  r3 c1000 u1002");
+    assert_int_equal(put_now(f, "{\"id\":\"b\",\"subscriber\":\"S\"}"), 4);
+    /* So does a restart. */
+    close_store(f);
+    open_store(f);
+    assert_int_equal(er_store_load(f->store, &f->policy.limits, see_loaded, text, &f->err), ER_OK);
+    assert_string_equal(text, "S paused ");
+    assert_int_equal(set_state(f, "S", ER_SUBSCRIBER_ACTIVE, "S ", 1), ER_OK);
+    assert_subscriber(f, "S", "sub.S 1 active [d]  r5 c1000 u1004");
+    /* The document's member does the same, for a new one too, and with another topic at once. */
+    assert_int_equal(put_subscriber_now(f, "T", "{\"state\":\"paused\"}"), 6);
+    assert_int_equal(put_subscriber_now(f, "T", "{\"state\":\"active\",\"topic\":\"t\"}"), 7);
+    assert_subscriber(f, "T", "t 1 active []  r7 c1005 u1006");
+    ASK(f, "SELECT group_concat(document, ' ') FROM audit WHERE kind = 'subscriber' AND id = 'T'",
+        "{\"id\":\"T\",\"topic\":\"sub.T\",\"partitions\":1,\"state\":\"paused\"} "
+        "{\"id\":\"T\",\"topic\":\"t\",\"partitions\":1,\"state\":\"active\"}");
+    assert_int_equal(set_state(f, "U", ER_SUBSCRIBER_PAUSED, "", 0), ER_E_NOT_FOUND);
+}
+
+/* The configuration has changed: a topic that must not be written any more can be left alone, but not taken up again. */
+static void pauses_whatever_the_topic(void **state)
+{
+    static const struct er_str reserved[] = { { "sub.S", 5 } };
+    struct fixture *f = *state;
+
+    assert_int_equal(put_now(f, "{\"id\":\"a\",\"subscriber\":\"S\"}"), 1);
+    f->policy.reserved = reserved;
+    f->policy.n_reserved = 1;
+    assert_int_equal(set_state(f, "S", ER_SUBSCRIBER_PAUSED, "S paused ", 0), ER_OK);
+    assert_int_equal(set_state(f, "S", ER_SUBSCRIBER_ACTIVE, "", 0), ER_E_SUBSCRIBER_TOPIC);
+    assert_subscriber(f, "S", "sub.S 1 paused []  r2 c1000 u1001");
+}
+
 static void assert_document_refused(struct fixture *f, const char *text, const char *expected)
 {
     struct er_problems problems;
@@ -365,7 +460,6 @@ static void refuses_bad_subscribers(void **state)
     assert_document_refused(f, "{\"partitions\":99999999999999999999}", "E207 /partitions");
     assert_document_refused(f, "{\"partitions\":1.5}", "E207 /partitions");
     assert_document_refused(f, "{\"partitions\":-1}", "E207 /partitions");
-    assert_document_refused(f, "{\"state\":\"paused\"}", "E222 /state");
     assert_document_refused(f, "{\"state\":\"asleep\"}", "E203 /state");
     assert_document_refused(f, "{\"topic\":\"a\",\"topic\":\"b\"}", "E110 /topic");
     assert_document_refused(f, "{\"labels\":{\"a\":1}}", "E203 /labels");
@@ -598,6 +692,8 @@ int main(void)
         STORE_TEST(makes_ids),
         STORE_TEST(first_subscription_makes_subscriber),
         STORE_TEST(topic_rules),
+        STORE_TEST(pauses_and_resumes),
+        STORE_TEST(pauses_whatever_the_topic),
         STORE_TEST(explicit_subscriber),
         STORE_TEST(refuses_bad_subscribers),
         STORE_TEST(one_owner_per_topic),

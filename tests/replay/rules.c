@@ -1,8 +1,6 @@
-/* Rule changes of a script. */
+/* Changes of the rule set in scripts. */
 #include "tests/replay/script.h"
 
-#include <string.h>
-#include "rules/base/json.h"
 struct change {
     struct er_rule *put[TOPICS];
     struct er_str remove[TOPICS], drop[TOPICS];
@@ -96,6 +94,24 @@ void script_rule(struct script *s, const struct words *w)
     struct change c = { .arena = er_arena_new(0) };
 
     change_put(s, &c, script_arg(s, w, 1));
+    change_apply(s, &c, 0);
+}
+
+/* pause SUBSCRIBER, resume SUBSCRIBER */
+void script_pause(struct script *s, const struct words *w)
+{
+    struct change c = { .arena = er_arena_new(0) };
+
+    for (size_t i = 0; i < s->n_subscribers; i++) {
+        struct er_subscriber *old = s->subscribers[i];
+
+        if (er_str_eq(old->id, er_str_of(script_arg(s, w, 1)))) {
+            s->subscribers[i] = er_subscriber_new(old->id, old->topic);
+            s->subscribers[i]->paused = strcmp(w->word[0], "pause") == 0;
+            c.subscribers[c.n_subscribers++] = s->subscribers[i];
+            er_subscriber_unref(old);
+        }
+    }
     change_apply(s, &c, 0);
 }
 
