@@ -213,7 +213,13 @@ class Run:
 
     # ---- for scenarios ----
 
+    def log(self, text):
+        """What happened when; stays with the folder of a run that found something."""
+        with open(os.path.join(self.folder, "run.log"), "a", encoding="utf-8") as out:
+            out.write(f"{time.strftime('%H:%M:%S')}.{int(time.time() * 1000) % 1000:03d} {text}\n")
+
     def fault(self, kind, count=1):
+        self.log(kind)
         self.faults[kind] = self.faults.get(kind, 0) + count
 
     def problem(self, text):
@@ -327,6 +333,7 @@ class Run:
     def progress(self, more=1, seconds=60):
         """Waits until the group has committed so many offsets more. Routing must go on again within the time, so a time-out is a problem."""
         goal = self.committed() + more
+        self.log(f"waiting for {goal}")
         until(lambda: self.committed() >= goal, seconds, f"{more} more events committed ({self.committed()} of {self.world.count()})")
 
     def drain(self, seconds=60):
@@ -502,7 +509,7 @@ def execute(cluster, options, scenario, seed, mode):
     finally:
         if scenario.alone:
             cluster.up()
-        run.close(keep=not clean)
+        run.close(keep=options.keep or not clean)
 
 
 __all__ = ["AT_LEAST_ONCE", "Broken", "EXACTLY_ONCE", "Result", "Run", "execute", "needed"]

@@ -2,6 +2,7 @@
 router may repeat copies because of it (exactly-once never may)."""
 import os
 import re
+import signal
 import time
 from http.client import HTTPException
 
@@ -548,7 +549,7 @@ def missing_destination(run):
 
 # ---- everything at once ----
 
-STORM = {"kill": 5, "zombie": 3, "rebalance": 3, "broker": 1, "step": 4, "cut": 2}
+STORM = {"kill": 6, "zombie": 3, "rebalance": 2, "broker": 1, "step": 3, "cut": 2}
 
 
 class Storm:
@@ -586,7 +587,7 @@ class Storm:
     def rebalance(self):
         member = self.rng.choice(self.working())
         code = member.terminate()
-        assert code == 0, f"exit code {code}"
+        assert code in (0, -signal.SIGTERM), f"exit code {code}"  # one that was started a moment ago does not know the signal yet
         self.run.fault("rebalance")
 
     def broker(self):
