@@ -215,6 +215,15 @@ check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
 check-integration: all $(WRAPPERS) ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
 	@$(RUN_TESTS) --timeout 2700 $(SUITES_INTEGRATION)
 
+# The fault rig: programs of their own (FAULTS=1), a real Kafka behind a proxy, docs/adr/0009.
+FAULT_RIG = $(PYTHON) tests/faults/faults.py --programs build/$(MODE)-faults $(if $(SEED),--seed $(SEED)) $(FAULT_ARGS)
+check-faults: ## a sample of faults against a real Kafka, and of planted bugs (SEED=n for the same again)
+	@$(AGAIN) FAULTS=1 all
+	@$(PYTHON) tests/support/run.py --logs build/test-logs/faults --timeout 900 faults:serial "$(FAULT_RIG) check"
+campaign: ## faults for SECONDS=3600 (SEED=n); adds lines to docs/campaigns.md
+	@$(AGAIN) FAULTS=1 all
+	$(FAULT_RIG) --seconds $(if $(findstring command,$(origin SECONDS)),$(SECONDS),3600) --record campaign
+
 valgrind: all $(UNIT) $(REPLAY) ## unit and replay tests under valgrind
 	@$(PYTHON) tests/support/run.py --logs build/test-logs/valgrind \
 	    --prefix "valgrind -q --leak-check=full --error-exitcode=99 --suppressions=tests/support/valgrind.supp" unit $(UNIT) -- replay $(REPLAY)
@@ -295,9 +304,9 @@ clean: ## removes build/ (the Kafka jars stay in ~/.m2)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
-	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS=  LIBRDKAFKA='
+	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS=  LIBRDKAFKA=  FAULTS=1  SEED=  SECONDS='
 
-.PHONY: all demo test tests check unit check-mock check-integration valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
+.PHONY: all demo test tests check unit check-mock check-integration check-faults campaign valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
         format format-check tidy cppcheck layers lint docs-check install dist clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

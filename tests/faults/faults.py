@@ -49,6 +49,7 @@ def arguments():
     parser.add_argument("--storm-seconds", type=float, default=60)
     parser.add_argument("--guard", choices=("on", "off"))
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
+    parser.add_argument("--keep", action="store_true", help="folders of runs that found nothing, too")
     parser.add_argument("--record", action="store_true", help="campaign: add its lines to docs/campaigns.md")
     parser.add_argument("verb", choices=("list", "run", "planted", "check", "campaign"))
     parser.add_argument("names", nargs="*")

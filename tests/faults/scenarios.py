@@ -2,6 +2,7 @@
 router may repeat copies because of it (exactly-once never may)."""
 import os
 import re
+import signal
 import time
 from http.client import HTTPException
 
@@ -314,7 +315,8 @@ def zombie(run):
 # ---- transactions ----
 
 def small_destination(run, **config):
-    """A router with a destination that refuses some copies, so that transactions abort."""
+    """A router with a destination that refuses some copies, so that transactions abort. It refuses most batches too, because these are larger than
+    its one limit: a transactional router then works its way through halves, some events per second."""
     run.diverting = {"rest"}
     one = run.router(start=False, **config)
     run.cluster.create(one.topic("rest"), 1, max_message_bytes=420)
@@ -327,11 +329,11 @@ def small_destination(run, **config):
 def killed_while_aborting(run):
     """Dies before or after it ends a transaction that cannot be committed."""
     one = small_destination(run)
-    run.publish(200)
+    run.publish(60)
     for point in ("before-abort", "after-abort"):
         run.drain()
         one.terminate()
-        die_at(run, one, point, run.rng.randint(1, 4), lambda: run.publish(300))
+        die_at(run, one, point, run.rng.randint(1, 4), lambda: run.publish(100))
         one.start(ready=False)
 
 
@@ -339,12 +341,12 @@ def killed_while_aborting(run):
 def lost_abort_answers(run):
     """Transactions that abort, and whose end is in doubt: their events are routed again."""
     small_destination(run)
-    run.start_load(300)
-    run.progress(50)
     for _ in range(6):
         action = run.rng.choice(("cut-before", "cut-after"))
-        run.must_fire(run.arm(action, "EndTxn(abort)", nth=run.rng.randint(1, 3), kind="lost abort"))
-        run.progress(30)
+        rule = run.arm(action, "EndTxn(abort)", nth=run.rng.randint(1, 3), kind="lost abort")
+        run.publish(60)
+        run.must_fire(rule)
+        run.drain()
 
 
 def late(run, rule):
@@ -529,7 +531,7 @@ def refused_copies(run):
     """A destination takes small records only: the others of the same batch get through, what is refused becomes a dead letter."""
     small_destination(run)
     for _ in range(6):
-        run.publish(400)
+        run.publish(400 if run.mode == AT_LEAST_ONCE else 60)
     run.fault("refused copies")
 
 
@@ -548,7 +550,7 @@ def missing_destination(run):
 
 # ---- everything at once ----
 
-STORM = {"kill": 5, "zombie": 3, "rebalance": 3, "broker": 1, "step": 4, "cut": 2}
+STORM = {"kill": 6, "zombie": 3, "rebalance": 2, "broker": 1, "step": 3, "cut": 2}
 
 
 class Storm:
@@ -586,7 +588,7 @@ class Storm:
     def rebalance(self):
         member = self.rng.choice(self.working())
         code = member.terminate()
-        assert code == 0, f"exit code {code}"
+        assert code in (0, -signal.SIGTERM), f"exit code {code}"  # one that was started a moment ago does not know the signal yet
         self.run.fault("rebalance")
 
     def broker(self):
