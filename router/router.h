@@ -32,7 +32,7 @@ enum er_code er_router_check_kafka(const struct er_config *config, struct er_buf
 enum er_code er_router_start(const struct er_router_options *options, struct er_router **out, struct er_err *err) ER_MUST_CHECK;
 
 /* Readable when er_router_dispatch has work; call dispatch then and also every 100 ms (deadlines). Never blocks for longer than one
- * store commit and one batch of matching. */
+ * store commit and one event of matching. */
 int er_router_wakeup_fd(const struct er_router *router);
 void er_router_dispatch(struct er_router *router);
 
