@@ -17,7 +17,7 @@ static bool list_row(void *ctx, const struct er_store_subscriber *row)
     struct list *list = ctx;
 
     if (er_page_wants(list->call, &list->page, row->id)) {
-        er_document_write_subscriber(&list->page.w, row);
+        er_document_write_subscriber(list->call->api->env, &list->page.w, row);
     }
     return !list->page.no_memory;
 }
@@ -45,10 +45,11 @@ void er_api_list_subscribers(struct er_call *call)
 
 static bool write_one(void *ctx, const struct er_store_subscriber *row)
 {
+    struct er_one *one = ctx;
     struct er_json_writer w;
 
-    if (er_one_wants(ctx, row->revision, &w)) {
-        er_document_write_subscriber(&w, row);
+    if (er_one_wants(one, row->revision, &w)) {
+        er_document_write_subscriber(one->call->api->env, &w, row);
     }
     return false;
 }

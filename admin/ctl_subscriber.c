@@ -9,6 +9,8 @@ static const struct er_ctl_column columns[] = {
     { "PARTITIONS", "partitions", false },
     { "STATE", "state", false },
     { "SUBSCRIPTIONS", "status.subscriptions", false },
+    { "BREAKER", "status.destination.breaker", true },
+    { "WAITING", "status.destination.waiting", true },
     { "REVISION", "revision", true },
     { "UPDATED", "updated_at", true },
     { "LABELS", "labels", true },

@@ -95,7 +95,26 @@ static void write_subscriber_members(struct er_json_writer *w, const struct er_s
     }
 }
 
-void er_document_write_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row)
+static void write_destination(const struct er_admin_env *env, struct er_json_writer *w, const struct er_store_subscriber *row)
+{
+    struct er_admin_destination state;
+
+    env->destination(env->ctx, row->id, row->topic, &state);
+    er_jw_key(w, ER_STR("destination"));
+    er_jw_object(w);
+    er_jw_member_string(w, "breaker", er_str_of(state.breaker));
+    if (state.code != ER_OK) {
+        er_jw_member_string(w, "code", er_str_of(er_code_name(state.code)));
+        er_jw_member_string(w, "reason", er_str_of(state.reason));
+        er_jw_member_time(w, "since", state.since_ms);
+        er_jw_member_time(w, "next_probe_at", state.probe_ms == 0 ? INT64_MIN : state.probe_ms);
+    }
+    er_jw_member_uint(w, "waiting", state.waiting);
+    er_jw_member_bool(w, "topic_ready", state.ready);
+    er_jw_end(w);
+}
+
+void er_document_write_subscriber(const struct er_admin_env *env, struct er_json_writer *w, const struct er_store_subscriber *row)
 {
     er_jw_object(w);
     write_subscriber_members(w, row);
@@ -107,6 +126,7 @@ void er_document_write_subscriber(struct er_json_writer *w, const struct er_stor
     er_jw_member_string(w, "state", state_of(row));
     er_jw_member_uint(w, "subscriptions", row->subscriptions);
     er_jw_member_bool(w, "topic_created", row->topic_created);
+    write_destination(env, w, row);
     er_jw_end(w);
     er_jw_end(w);
 }

@@ -7,7 +7,7 @@
 /* The stored document with revision, created_at, updated_at, and the status that it has in the rule set. */
 void er_document_write_subscription(struct er_json_writer *w, const struct er_store_subscription *row,
                                     const struct er_ruleset *ruleset);
-void er_document_write_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row);
+void er_document_write_subscriber(const struct er_admin_env *env, struct er_json_writer *w, const struct er_store_subscriber *row);
 
 /* The same of a subscriber that is not stored (dry run), without what only storing gives. */
 void er_document_write_planned_subscriber(struct er_json_writer *w, const struct er_store_subscriber *row);

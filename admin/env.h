@@ -17,6 +17,17 @@ struct er_admin_access {
     int64_t uid; /* of the peer; -1 on the TCP listener */
 };
 
+/* How a destination is. */
+struct er_admin_destination {
+    const char *breaker; /* static: "closed", "open", "ensure", "half-open" */
+    enum er_code code;   /* why it is not closed; ER_OK: it is */
+    char reason[160];
+    int64_t since_ms; /* Unix time since when; 0: it is closed */
+    int64_t probe_ms; /* Unix time of the next probe; 0: none is planned */
+    uint64_t waiting; /* copies held back */
+    bool ready;       /* the topic is known to exist */
+};
+
 struct er_admin_env {
     void *ctx; /* first argument of every function */
     struct er_store *store;
@@ -28,6 +39,8 @@ struct er_admin_env {
     void (*submit)(void *ctx, struct er_change_request *request);
     /* Asks about dead letters; request->done is called once, within some ten seconds. */
     void (*letters)(void *ctx, struct er_letters_request *request);
+    /* How the topic of a subscriber is, as of a moment ago. */
+    void (*destination)(void *ctx, struct er_str subscriber, struct er_str topic, struct er_admin_destination *out);
     /* Writes members of the status object (the caller opened it): revision, state, workers, assignments, lag, counters. */
     void (*status)(void *ctx, struct er_json_writer *w);
     /* Is the router ready (rules active, group joined, not draining)? Adds one object {"name","ok","detail"} per check to the array

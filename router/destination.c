@@ -363,6 +363,9 @@ bool er_breaker_fail(struct er_lane *lane, const struct er_worker_limits *limits
     if (lane->breaker == ER_BREAKER_OPEN) {
         return false;
     }
+    if (lane->breaker == ER_BREAKER_CLOSED) {
+        lane->broken_at = now;
+    }
     lane->breaker = ER_BREAKER_OPEN;
     lane->probe_ns = doubled(lane->probe_ns, limits->probe_min_ns, limits->probe_max_ns);
     lane->probe_at = now + lane->probe_ns;
@@ -400,4 +403,11 @@ bool er_breaker_close(struct er_lane *lane)
     lane->breaker = ER_BREAKER_CLOSED;
     lane->probe_ns = 0;
     return true;
+}
+
+const char *er_breaker_state_name(enum er_breaker_state state)
+{
+    static const char *const names[] = { "closed", "open", "ensure", "half-open" };
+
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "?";
 }

@@ -37,6 +37,7 @@ struct er_lane {
     bool probe_out;
     int64_t probe_at; /* open: when to look again; ensure: when to stop waiting for the answer */
     int64_t probe_ns;
+    int64_t broken_at; /* not closed: since when */
     enum er_code code; /* why the breaker opened */
     const char *text;  /* static */
     bool keep;         /* never swept: dead-letter and unmatched topic */

@@ -89,6 +89,20 @@ static void env_letters(void *ctx, struct er_letters_request *request)
     er_router_letters(((struct daemon *)ctx)->router, request);
 }
 
+static void env_destination(void *ctx, struct er_str subscriber, struct er_str topic, struct er_admin_destination *out)
+{
+    struct er_destination_state state;
+
+    er_router_destination(((struct daemon *)ctx)->router, subscriber, topic, &state);
+    *out = (struct er_admin_destination){ .breaker = er_breaker_state_name(state.breaker),
+                                          .code = state.code,
+                                          .since_ms = state.since_ms,
+                                          .probe_ms = state.probe_ms,
+                                          .waiting = state.waiting,
+                                          .ready = state.ready };
+    (void)snprintf(out->reason, sizeof out->reason, "%s", state.reason);
+}
+
 static void env_status(void *ctx, struct er_json_writer *w)
 {
     er_router_status(((struct daemon *)ctx)->router, w);
@@ -260,6 +274,7 @@ static enum er_code start_admin(struct daemon *d, struct er_err *err)
                                     .dead_letter_topic = d->config->dead_letter_topic,
                                     .submit = env_submit,
                                     .letters = env_letters,
+                                    .destination = env_destination,
                                     .status = env_status,
                                     .ready = env_ready,
                                     .metrics = env_metrics,

@@ -4,6 +4,7 @@
 
 #include "router/config.h"
 #include "router/log.h"
+#include "router/worker.h"
 #include "rules/base/json_write.h"
 #include "rules/store/change.h"
 #include "rules/store/letters.h"
@@ -44,6 +45,19 @@ void er_router_submit(struct er_router *router, struct er_change_request *reques
 
 /* See rules/store/letters.h. */
 void er_router_letters(struct er_router *router, struct er_letters_request *request);
+
+/* How a subscriber's destination is, over all workers, as of a moment ago. */
+struct er_destination_state {
+    enum er_breaker_state breaker;
+    enum er_code code; /* why it is not closed; ER_OK: it is */
+    char reason[160];
+    int64_t since_ms; /* Unix time; 0: it is closed */
+    int64_t probe_ms; /* Unix time of the next probe; 0: none is planned */
+    uint64_t waiting; /* copies held back by its quota, a retry or a full queue */
+    bool ready;       /* the topic is known to exist */
+};
+void er_router_destination(const struct er_router *router, struct er_str subscriber, struct er_str topic,
+                           struct er_destination_state *out);
 
 /* Members for /v1/status, checks for /readyz (true = ready), text for /metrics: as struct er_admin_env (admin/env.h) says. */
 void er_router_status(struct er_router *router, struct er_json_writer *w);

@@ -9,6 +9,9 @@
 
 #define ER_WORKERS_MAX 64
 
+/* Destinations whose breaker is not closed, or for which copies wait, by topic. */
+typedef void er_trouble_cb(void *ctx, const char *topic, const struct er_destination_state *state);
+
 struct er_router {
     struct er_router_options options;
     int wakeup_fd;
@@ -31,5 +34,7 @@ struct er_router {
 
 /* Writes a line when readiness has changed. */
 void er_router_log_readiness(struct er_router *router);
+
+void er_router_each_trouble(const struct er_router *router, er_trouble_cb *cb, void *ctx);
 
 #endif

@@ -218,14 +218,37 @@ static void write_unusable(void *ctx, const struct er_topic_view *view)
     er_jw_end(w);
 }
 
-static void write_breaker(void *ctx, const struct er_breaker_view *view)
+static void member_time(struct er_json_writer *w, const char *key, int64_t unix_ms)
+{
+    er_jw_member_time(w, key, unix_ms == 0 ? INT64_MIN : unix_ms);
+}
+
+static void write_breaker(void *ctx, const char *topic, const struct er_destination_state *state)
 {
     struct er_json_writer *w = ctx;
 
+    if (state->breaker == ER_BREAKER_CLOSED)
+        return;
     er_jw_object(w);
-    er_jw_member_string(w, "topic", er_str_of(view->topic));
-    er_jw_member_string(w, "state", er_str_of(er_breaker_state_name(view->state)));
-    er_jw_member_string(w, "detail", er_str_of(view->text));
+    er_jw_member_string(w, "topic", er_str_of(topic));
+    er_jw_member_string(w, "state", er_str_of(er_breaker_state_name(state->breaker)));
+    er_jw_member_string(w, "code", er_str_of(er_code_name(state->code)));
+    er_jw_member_string(w, "detail", er_str_of(state->reason));
+    member_time(w, "since", state->since_ms);
+    member_time(w, "next_probe_at", state->probe_ms);
+    er_jw_member_uint(w, "waiting", state->waiting);
+    er_jw_end(w);
+}
+
+static void write_waiting(void *ctx, const char *topic, const struct er_destination_state *state)
+{
+    struct er_json_writer *w = ctx;
+
+    if (state->breaker != ER_BREAKER_CLOSED)
+        return;
+    er_jw_object(w);
+    er_jw_member_string(w, "topic", er_str_of(topic));
+    er_jw_member_uint(w, "waiting", state->waiting);
     er_jw_end(w);
 }
 
@@ -237,8 +260,10 @@ static void write_destinations(struct er_router *router, struct er_json_writer *
     er_topic_watch_each(router->watch, write_unusable, w);
     er_jw_end(w);
     begin(w, "breakers", false);
-    for (size_t i = 0; i < router->n_workers; i++)
-        er_worker_thread_each_breaker(router->workers[i], write_breaker, w);
+    er_router_each_trouble(router, write_breaker, w);
+    er_jw_end(w);
+    begin(w, "waiting", false);
+    er_router_each_trouble(router, write_waiting, w);
     er_jw_end(w);
     er_jw_end(w);
 }

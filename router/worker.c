@@ -7,6 +7,8 @@
 #define SWEEP_NS (300 * ER_S_NS)
 #define DRAIN_WAIT_NS (1 * ER_MS_NS)
 #define HURRY_GAPS 4
+#define SHOW_NS (200 * ER_MS_NS) /* between two looks at destinations with trouble */
+#define SHOWN_LANES 256
 
 struct er_worker_limits er_worker_default_limits(void)
 {
@@ -167,6 +169,46 @@ static void acknowledge(struct er_worker *w)
     }
 }
 
+static struct er_lane_view view_of(const struct er_worker *w, const struct er_lane *lane, int64_t wall)
+{
+    bool closed = lane->breaker == ER_BREAKER_CLOSED;
+
+    return (struct er_lane_view){
+        .topic = lane->name,
+        .breaker = lane->breaker,
+        .code = closed ? ER_OK : lane->code,
+        .text = closed ? "" : lane->text,
+        .since_ms = closed ? 0 : wall - (w->now - lane->broken_at) / ER_MS_NS,
+        .probe_ms = lane->breaker == ER_BREAKER_OPEN ? wall + (lane->probe_at - w->now) / ER_MS_NS : 0,
+        .waiting = lane->waiting.n,
+    };
+}
+
+/* Those whose breaker is not closed go first. */
+static void show_lanes(struct er_worker *w)
+{
+    const struct er_destinations *table = &w->destinations;
+    struct er_lane_view views[SHOWN_LANES];
+    int64_t wall;
+    size_t n = 0;
+
+    if (w->now < w->lanes_at || (table->n_active == 0 && !w->lanes_shown)) {
+        return;
+    }
+    wall = er_clock_wall(&w->o.clock);
+    for (size_t i = 0; i < 2 * table->n_active && n < SHOWN_LANES; i++) {
+        const struct er_lane *lane = table->active[i % table->n_active];
+        bool closed = lane->breaker == ER_BREAKER_CLOSED;
+
+        if (closed == (i >= table->n_active) && (!closed || lane->waiting.n > 0)) {
+            views[n++] = view_of(w, lane, wall);
+        }
+    }
+    w->o.hooks.lanes(w->o.hooks.ctx, views, n);
+    w->lanes_shown = n > 0;
+    w->lanes_at = w->now + SHOW_NS;
+}
+
 static void show(struct er_worker *w)
 {
     struct er_counters *n = w->o.counters;
@@ -188,6 +230,7 @@ static void show(struct er_worker *w)
     er_gauge(&n->back_pressure, er_worker_window_full(w));
     er_gauge(&n->held_partitions, held);
     er_gauge(&n->dead_letter_down, w->dead_letter_down);
+    show_lanes(w);
 }
 
 /* The last part of the deadline belongs to the commit. */

@@ -26,6 +26,19 @@ enum er_breaker_state {
     ER_BREAKER_HALF_OPEN /* one copy is let through; its report decides */
 };
 
+const char *er_breaker_state_name(enum er_breaker_state state); /* "closed", "open", "ensure", "half-open" */
+
+/* A destination that is not simply in order: its breaker is not closed, or copies wait for it. */
+struct er_lane_view {
+    struct er_str topic; /* zero terminated */
+    enum er_breaker_state breaker;
+    enum er_code code; /* why it is not closed; ER_OK: it is */
+    const char *text;  /* the same for people; "" */
+    int64_t since_ms;  /* Unix time of the failure that opened it; 0: closed */
+    int64_t probe_ms;  /* Unix time of the next probe; 0: none is planned (closed, or one is under way) */
+    uint64_t waiting;  /* copies, not with the sink */
+};
+
 /* How the worker speaks to its surroundings; called from within er_worker_step. No member may be NULL, none may wait. */
 struct er_worker_hooks {
     void *ctx;
@@ -35,6 +48,9 @@ struct er_worker_hooks {
     void (*inspect)(void *ctx, struct er_str topic);
     /* A destination's breaker changed; text says why (never NULL). */
     void (*breaker)(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text);
+    /* All destinations with trouble (an excerpt when there are very many), after a breaker's change and else a few times a second while
+     * there are any; n = 0: the last one is in order again. */
+    void (*lanes)(void *ctx, const struct er_lane_view *views, size_t n);
     /* The dead-letter topic became unwritable (false) or writable again (true): health. */
     void (*dead_letter_health)(void *ctx, bool ok, const char *text);
 };

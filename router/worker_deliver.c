@@ -169,6 +169,7 @@ void er_worker_set_health(struct er_worker *w, bool ok, const char *text)
 
 static void tell_breaker(struct er_worker *w, struct er_lane *lane)
 {
+    w->lanes_at = 0;
     er_lane_activate(&w->destinations, lane);
     w->o.hooks.breaker(w->o.hooks.ctx, lane->name, lane->breaker, lane->text);
 }
@@ -611,5 +612,6 @@ void er_worker_ensured(struct er_worker *w, struct er_str topic, enum er_code co
     lane->code = code;
     lane->text = er_code_title(code);
     (void)er_breaker_fail(lane, &w->o.limits, er_clock_now(&w->o.clock));
+    w->lanes_at = 0;
     w->o.hooks.breaker(w->o.hooks.ctx, lane->name, lane->breaker, text);
 }

@@ -115,6 +115,8 @@ struct er_worker {
     size_t aside_events, aside_bytes; /* of partitions that are held: they do not count against the others' limits */
     bool sink_full;                   /* in this step */
     bool dead_letter_down;
+    bool lanes_shown; /* the surroundings know of trouble */
+    int64_t lanes_at; /* when they hear of it next */
 
     struct er_counters *tally; /* for what only counts once it is final */
     struct er_worker_txn txn;

@@ -19,12 +19,11 @@ struct letter {
     char topic[];
 };
 
-/* A breaker that is not closed. */
-struct breaker {
-    struct breaker *next;
-    enum er_breaker_state state;
+/* A destination with trouble, as the worker showed it last. */
+struct lane {
+    struct er_lane_view view; /* its texts are these */
+    char topic[256];
     char text[160];
-    char topic[];
 };
 
 struct er_worker_thread {
@@ -44,7 +43,8 @@ struct er_worker_thread {
 
     pthread_mutex_t mutex;
     struct letter *asks, *answers; /* mutex */
-    struct breaker *breakers;      /* mutex */
+    struct lane *lanes;            /* mutex */
+    size_t n_lanes, lanes_room;    /* mutex */
     bool dead_letter_down;         /* mutex */
     char dead_letter_text[256];    /* mutex */
 };
@@ -109,29 +109,39 @@ static void on_inspect(void *ctx, struct er_str topic)
 static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text)
 {
     struct er_worker_thread *thread = ctx;
-    struct breaker **at = &thread->breakers;
-    struct breaker *breaker;
 
     er_log_write(thread->options.log, state == ER_BREAKER_OPEN || state == ER_BREAKER_CLOSED ? ER_LOG_WARN : ER_LOG_DEBUG,
                  ER_LM("breaker of a destination"), ER_LFS("topic", topic), ER_LF("state", er_breaker_state_name(state)),
                  ER_LF("reason", text), ER_LFI("worker", thread->options.index));
-    pthread_mutex_lock(&thread->mutex);
-    while (*at != NULL && !er_str_eq(er_str_of((*at)->topic), topic))
-        at = &(*at)->next;
-    breaker = *at;
-    if (breaker == NULL && state != ER_BREAKER_CLOSED) {
-        breaker = calloc(1, sizeof *breaker + topic.n + 1);
-        if (breaker != NULL) {
-            memcpy(breaker->topic, topic.p, topic.n);
-            *at = breaker;
-        }
+}
+
+/* Under the mutex. Without memory the rest is not shown. */
+static size_t make_room(struct er_worker_thread *thread, size_t n)
+{
+    struct lane *lanes;
+
+    if (n > thread->lanes_room) {
+        lanes = realloc(thread->lanes, n * sizeof *lanes);
+        if (lanes == NULL)
+            return thread->lanes_room;
+        thread->lanes = lanes;
+        thread->lanes_room = n;
     }
-    if (breaker != NULL && state == ER_BREAKER_CLOSED) {
-        *at = breaker->next;
-        free(breaker);
-    } else if (breaker != NULL) {
-        breaker->state = state;
-        snprintf(breaker->text, sizeof breaker->text, "%.*s", (int)sizeof breaker->text - 1, text);
+    return n;
+}
+
+static void on_lanes(void *ctx, const struct er_lane_view *views, size_t n)
+{
+    struct er_worker_thread *thread = ctx;
+
+    pthread_mutex_lock(&thread->mutex);
+    thread->n_lanes = make_room(thread, n);
+    for (size_t i = 0; i < thread->n_lanes; i++) {
+        struct lane *lane = &thread->lanes[i];
+
+        lane->view = views[i];
+        snprintf(lane->topic, sizeof lane->topic, "%.*s", ER_STR_ARG(views[i].topic));
+        snprintf(lane->text, sizeof lane->text, "%s", views[i].text);
     }
     pthread_mutex_unlock(&thread->mutex);
 }
@@ -219,7 +229,7 @@ static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *
         .source = er_kafka_source_seam(thread->source),
         .sink = er_kafka_sink_seam(thread->sink),
         .clock = er_clock_system(),
-        .hooks = { thread, on_ensure, on_inspect, on_breaker, on_dead_letter_health },
+        .hooks = { thread, on_ensure, on_inspect, on_breaker, on_lanes, on_dead_letter_health },
         .limits = er_worker_default_limits(),
         .ruleset = thread->options.ruleset,
         .counters = &thread->counters,
@@ -292,12 +302,7 @@ void er_worker_thread_free(struct er_worker_thread *thread)
     er_kafka_source_free(thread->source);
     letters_free(thread->asks);
     letters_free(thread->answers);
-    while (thread->breakers != NULL) {
-        struct breaker *breaker = thread->breakers;
-
-        thread->breakers = breaker->next;
-        free(breaker);
-    }
+    free(thread->lanes);
     pthread_mutex_destroy(&thread->mutex);
     free(thread);
 }
@@ -363,20 +368,15 @@ bool er_worker_thread_dead_letter_ok(struct er_worker_thread *thread, char *text
     return ok;
 }
 
-void er_worker_thread_each_breaker(struct er_worker_thread *thread, er_breaker_cb *cb, void *ctx)
+void er_worker_thread_each_lane(struct er_worker_thread *thread, er_lane_cb *cb, void *ctx)
 {
     pthread_mutex_lock(&thread->mutex);
-    for (const struct breaker *breaker = thread->breakers; breaker != NULL; breaker = breaker->next) {
-        struct er_breaker_view view = { breaker->topic, breaker->state, breaker->text };
+    for (size_t i = 0; i < thread->n_lanes; i++) {
+        struct er_lane_view view = thread->lanes[i].view;
 
+        view.topic = er_str_of(thread->lanes[i].topic);
+        view.text = thread->lanes[i].text;
         cb(ctx, &view);
     }
     pthread_mutex_unlock(&thread->mutex);
-}
-
-const char *er_breaker_state_name(enum er_breaker_state state)
-{
-    static const char *const names[] = { "closed", "open", "ensure", "half-open" };
-
-    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "?";
 }

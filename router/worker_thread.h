@@ -49,14 +49,8 @@ void er_worker_thread_positions(struct er_worker_thread *thread, er_kafka_positi
 /* Is the dead-letter topic writable for this worker? text (256 bytes): why not. */
 bool er_worker_thread_dead_letter_ok(struct er_worker_thread *thread, char *text, size_t size);
 
-/* Destinations whose breaker is not closed. */
-struct er_breaker_view {
-    const char *topic;
-    enum er_breaker_state state;
-    const char *text;
-};
-typedef void er_breaker_cb(void *ctx, const struct er_breaker_view *view);
-void er_worker_thread_each_breaker(struct er_worker_thread *thread, er_breaker_cb *cb, void *ctx);
-const char *er_breaker_state_name(enum er_breaker_state state); /* "closed", "open", "ensure", "half-open" */
+/* Destinations with trouble, as of a moment ago. */
+typedef void er_lane_cb(void *ctx, const struct er_lane_view *view); /* valid for the call */
+void er_worker_thread_each_lane(struct er_worker_thread *thread, er_lane_cb *cb, void *ctx);
 
 #endif

@@ -116,6 +116,13 @@ static void sink_nothing(void *ctx)
     (void)ctx;
 }
 
+static bool sink_hurry(void *ctx, int64_t wait_ns)
+{
+    (void)ctx;
+    (void)wait_ns;
+    return true;
+}
+
 static void on_ensure(void *ctx, struct er_str topic)
 {
     (void)ctx;
@@ -130,6 +137,13 @@ static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state sta
     (void)text;
 }
 
+static void on_lanes(void *ctx, const struct er_lane_view *views, size_t n)
+{
+    (void)ctx;
+    (void)views;
+    (void)n;
+}
+
 static void on_health(void *ctx, bool ok, const char *text)
 {
     (void)ctx;
@@ -137,8 +151,12 @@ static void on_health(void *ctx, bool ok, const char *text)
     (void)text;
 }
 
-static const struct er_source_ops source_ops = { source_poll, source_done, source_store, source_commit, NULL, source_release };
-static const struct er_sink_ops sink_ops = { sink_open, sink_close, sink_produce, sink_poll, sink_nothing, NULL, sink_nothing };
+static const struct er_source_ops source_ops = {
+    .poll = source_poll, .rebalance_done = source_done, .store = source_store, .commit = source_commit, .release = source_release
+};
+static const struct er_sink_ops sink_ops = {
+    .open = sink_open, .close = sink_close, .produce = sink_produce, .poll = sink_poll, .hurry = sink_hurry, .purge = sink_nothing
+};
 
 /* The thread's own time: other work on the machine does not count. */
 static uint64_t cpu_ns(void)
@@ -201,7 +219,7 @@ static double worker_ns(struct er_ruleset *ruleset, enum er_provenance provenanc
     struct er_worker_options options = { .source = { &source_ops, b },
                                          .sink = { &sink_ops, b },
                                          .clock = er_clock_system(),
-                                         .hooks = { NULL, on_ensure, on_ensure, on_breaker, on_health },
+                                         .hooks = { NULL, on_ensure, on_ensure, on_breaker, on_lanes, on_health },
                                          .limits = er_worker_default_limits(),
                                          .ruleset = ruleset,
                                          .counters = counters,

@@ -38,6 +38,10 @@ def test_deleted_topic_holds_nobody_back(kafka, router):
     assert one.terminate() == 0
 
 
+def destination(one, subscriber):
+    return one.must("GET", f"/v1/subscribers/{subscriber}").json["status"]["destination"]
+
+
 @pytest.mark.deadline(180)
 def test_foreign_topic_is_not_made_again(kafka, router):
     """A topic that the router did not make stays deleted; its copies are dead letters."""
@@ -55,6 +59,14 @@ def test_foreign_topic_is_not_made_again(kafka, router):
     assert balance["dead_lettered"] == 100
     assert len(kafka.read(one.topic("alive"))) == 101
     assert kafka.partitions(one.topic("theirs")) == 0
+    shown = until(lambda: destination(one, "theirs") if "code" in destination(one, "theirs") else None, 10, "state of the destination")
+    assert shown["breaker"] in ("open", "ensure", "half-open") and shown["code"] == "E602" and shown["reason"] and shown["waiting"] == 0
+    assert shown["since"].startswith("20")
+    until(lambda: destination(one, "theirs").get("next_probe_at"), 10, "a next probe")
+    broken = [b for b in one.must("GET", "/v1/status").json["destinations"]["breakers"] if b["topic"] == one.topic("theirs")]
+    assert len(broken) == 1 and broken[0]["code"] == "E602" and broken[0]["since"] == shown["since"], "one entry for all workers"
+    assert destination(one, "alive") == {"breaker": "closed", "waiting": 0, "topic_ready": True}
+    assert "E602" in one.ctl("subscriber", "show", "theirs", check=0).stdout
     kafka.create(one.topic("theirs"), 1)
 
     def arrives():
@@ -62,6 +74,8 @@ def test_foreign_topic_is_not_made_again(kafka, router):
         return kafka.read(one.topic("theirs"))
 
     until(arrives, 60, "copy after the owner made the topic again")
+    until(lambda: destination(one, "theirs")["breaker"] == "closed", 10, "closed breaker")
+    until(lambda: one.must("GET", "/v1/status").json["destinations"]["breakers"] == [], 10, "no trouble")
     assert one.terminate() == 0
 
 

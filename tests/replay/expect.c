@@ -287,9 +287,28 @@ static void expect_rebalance(struct script *s, const struct words *w)
 
 static void expect_breaker(struct script *s, const struct words *w)
 {
-    static const char *const states[] = { "closed", "open", "ensure", "half-open" };
+    expect_word(s, w, er_breaker_state_name(script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->breaker));
+}
 
-    expect_word(s, w, states[script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->breaker]);
+/* What the surroundings were told last: "no", or the breaker's state, the copies that wait, how long ago it opened, when it is probed. */
+static void expect_shown(struct script *s, const struct words *w)
+{
+    const struct hook_topic *topic = script_hook_topic(s, er_str_of(script_arg(s, w, 2)));
+    int64_t now = s->options.clock.wall_ms(s->options.clock.ctx);
+    char text[200] = "no";
+    char wanted[200] = "";
+
+    if (topic->shown) {
+        snprintf(text, sizeof text, "%s waiting=%d since=%d probe=%d", er_breaker_state_name(topic->view.breaker),
+                 (int)topic->view.waiting, topic->view.since_ms == 0 ? 0 : (int)(now - topic->view.since_ms),
+                 topic->view.probe_ms == 0 ? 0 : (int)(topic->view.probe_ms - now));
+    }
+    for (size_t i = 3; i < w->n; i++) {
+        snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), "%s%s", i > 3 ? " " : "", w->word[i]);
+    }
+    if (strcmp(text, wanted) != 0) {
+        fail_at(s->failure, "shown: %s", text);
+    }
 }
 
 static void expect_health(struct script *s, const struct words *w)
@@ -348,26 +367,13 @@ static void expect_txn(struct script *s, const struct words *w)
 }
 
 static const struct command expectations[] = {
-    { "copy", expect_copy },
-    { "sent", expect_sent },
-    { "none", expect_none },
-    { "unsent", expect_unsent },
-    { "stored", expect_stored },
-    { "committed", expect_committed },
-    { "counters", expect_counters },
-    { "state", expect_state },
-    { "in-flight", expect_in_flight },
-    { "reading", expect_reading },
-    { "rebalance", expect_rebalance },
-    { "breaker", expect_breaker },
-    { "health", expect_health },
-    { "ensure", expect_ensure },
-    { "recalled", expect_recalled },
-    { "hurried", expect_hurried },
-    { "inspect", expect_inspect },
-    { "held", expect_held },
-    { "hurried", expect_hurried },
-    { "all", expect_all },
+    { "copy", expect_copy },         { "sent", expect_sent },           { "none", expect_none },
+    { "unsent", expect_unsent },     { "stored", expect_stored },       { "committed", expect_committed },
+    { "counters", expect_counters }, { "state", expect_state },         { "in-flight", expect_in_flight },
+    { "reading", expect_reading },   { "rebalance", expect_rebalance }, { "breaker", expect_breaker },
+    { "shown", expect_shown },       { "health", expect_health },       { "ensure", expect_ensure },
+    { "recalled", expect_recalled }, { "hurried", expect_hurried },     { "inspect", expect_inspect },
+    { "held", expect_held },         { "hurried", expect_hurried },     { "all", expect_all },
     { "txn", expect_txn },
 };
 

@@ -63,6 +63,21 @@ static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state sta
     script_hook_topic(s, topic)->breaker = state;
 }
 
+static void on_lanes(void *ctx, const struct er_lane_view *views, size_t n)
+{
+    struct script *s = ctx;
+
+    for (size_t i = 0; i < s->n_hooks; i++) {
+        s->hooks[i].shown = false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct hook_topic *topic = script_hook_topic(s, views[i].topic);
+
+        topic->shown = true;
+        topic->view = views[i];
+    }
+}
+
 static void on_health(void *ctx, bool ok, const char *text)
 {
     struct script *s = ctx;
@@ -636,7 +651,7 @@ static void script_init(struct script *s, const char *path, struct failure *fail
         .source = { &fake_source_ops, &s->source },
         .sink = { &s->sink_ops, &s->sink },
         .clock = { s, virtual_ns, virtual_wall_ms },
-        .hooks = { s, on_ensure, on_inspect, on_breaker, on_health },
+        .hooks = { s, on_ensure, on_inspect, on_breaker, on_lanes, on_health },
         .limits = er_worker_default_limits(),
         .counters = &s->counters,
         .provenance = ER_PROVENANCE_SOURCE,

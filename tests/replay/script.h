@@ -12,6 +12,8 @@ struct hook_topic {
     char name[NAME];
     enum er_breaker_state breaker;
     unsigned ensured, inspected;
+    bool shown; /* by the last hooks.lanes, as is the next */
+    struct er_lane_view view;
 };
 
 struct script {

@@ -29,6 +29,8 @@ struct fake_env {
     char filter_text[3][40];
     size_t sends;
     char sent_topic[100];
+    struct er_admin_destination broken; /* how this topic is; all others are in order */
+    const char *broken_topic;
     size_t commits;
     int64_t last_uid;
     char last_what[400];
@@ -101,6 +103,17 @@ static inline void fake_env_submit(void *ctx, struct er_change_request *request)
         fake->held[fake->n_held++] = request;
     } else {
         fake_env_run(fake, request);
+    }
+}
+
+static inline void fake_env_destination(void *ctx, struct er_str subscriber, struct er_str topic, struct er_admin_destination *out)
+{
+    struct fake_env *fake = ctx;
+
+    (void)subscriber;
+    *out = (struct er_admin_destination){ .breaker = "closed", .ready = true };
+    if (fake->broken.breaker != NULL && er_str_eq(topic, er_str_of(fake->broken_topic))) {
+        *out = fake->broken;
     }
 }
 
@@ -245,6 +258,7 @@ static inline bool fake_env_open(struct fake_env *fake, const char *parent)
                                        .dead_letter_topic = "eventrouter.dead-letter",
                                        .submit = fake_env_submit,
                                        .letters = fake_env_letters,
+                                       .destination = fake_env_destination,
                                        .status = fake_env_status,
                                        .ready = fake_env_ready,
                                        .metrics = fake_env_metrics,

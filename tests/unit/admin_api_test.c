@@ -404,7 +404,7 @@ static void the_life_of_a_subscriber(void **state)
     expect_problem(f, 404, "E404");
     assert_int_equal(ask(f, "PUT /v1/subscriptions/r", "{\"subscriber\":\"Team.A\"}"), 201);
     assert_int_equal(ask(f, "GET /v1/subscribers/Team.A", NULL), 200);
-    HAS(f, "\"status\":{\"state\":\"active\",\"subscriptions\":1,\"topic_created\":false}}");
+    HAS(f, "\"status\":{\"state\":\"active\",\"subscriptions\":1,\"topic_created\":false,\"destination\":{");
     (void)ask(f, "DELETE /v1/subscribers/Team.A", NULL);
     expect_problem(f, 409, "E410");
     (void)ask(f, "DELETE /v1/subscribers/Team.A?cascade=true&topic=delete", NULL);
@@ -520,15 +520,38 @@ static void subscribers_are_paused(void **state)
     expect_problem(f, 503, "E430");
 }
 
+static void a_subscriber_shows_its_destination(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ask(f, "PUT /v1/subscribers/a", "{}"), 201);
+    HAS(f, "\"destination\":{\"breaker\":\"closed\",\"waiting\":0,\"topic_ready\":true}}}");
+    f->fake.broken_topic = "sub.a";
+    f->fake.broken = (struct er_admin_destination){ .breaker = "open",
+                                                    .code = ER_E_DESTINATION_MISSING,
+                                                    .reason = "no such topic",
+                                                    .since_ms = INT64_C(1795251940123),
+                                                    .probe_ms = INT64_C(1795251941000),
+                                                    .waiting = 3 };
+    assert_int_equal(ask(f, "GET /v1/subscribers/a", NULL), 200);
+    HAS(f, "\"destination\":{\"breaker\":\"open\",\"code\":\"E602\",\"reason\":\"no such "
+           "topic\",\"since\":\"2026-11-21T09:05:40.123Z\","
+           "\"next_probe_at\":\"2026-11-21T09:05:41.000Z\",\"waiting\":3,\"topic_ready\":false}}}");
+    f->fake.broken.probe_ms = 0;
+    assert_int_equal(ask(f, "GET /v1/subscribers", NULL), 200);
+    HAS(f, "\"next_probe_at\":null,");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DAEMON(the_life_of_a_subscription),        WITH_DAEMON(conditions_hold_or_412),
-        WITH_DAEMON(a_dry_run_changes_nothing),         WITH_DAEMON(patches_merge),
-        WITH_DAEMON(bulk_is_one_revision_or_nothing),   WITH_DAEMON(a_pattern_comes_back_as_it_was),
-        WITH_DAEMON(all_errors_of_a_document_at_once),  WITH_DAEMON(lists_have_pages_and_filters),
-        WITH_DAEMON(the_life_of_a_subscriber),          WITH_DAEMON(validate_stores_nothing),
-        WITH_DAEMON(the_status_shows_what_a_rule_does), WITH_DAEMON(subscribers_are_paused),
+        WITH_DAEMON(the_life_of_a_subscription),         WITH_DAEMON(conditions_hold_or_412),
+        WITH_DAEMON(a_dry_run_changes_nothing),          WITH_DAEMON(patches_merge),
+        WITH_DAEMON(bulk_is_one_revision_or_nothing),    WITH_DAEMON(a_pattern_comes_back_as_it_was),
+        WITH_DAEMON(all_errors_of_a_document_at_once),   WITH_DAEMON(lists_have_pages_and_filters),
+        WITH_DAEMON(the_life_of_a_subscriber),           WITH_DAEMON(validate_stores_nothing),
+        WITH_DAEMON(the_status_shows_what_a_rule_does),  WITH_DAEMON(subscribers_are_paused),
+        WITH_DAEMON(a_subscriber_shows_its_destination),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
