@@ -158,11 +158,12 @@ bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan); /*
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot);   /* an event was routed */
 void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);
 const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
-void er_worker_txn_fail(struct er_worker *w);                /* abort, and try again without delay */
-void er_worker_txn_wind_up(struct er_worker *w, bool hurry); /* lets it end; in a hurry: never commit, and partitions may go at once */
-bool er_worker_txn_is_settled(const struct er_worker *w);    /* nobody's outcome is open */
-bool er_worker_txn_is_cut_off(const struct er_worker *w);    /* only a new producer, which may take long, can end it */
-bool er_worker_txn_is_through(const struct er_worker *w);    /* nothing is to be routed again */
+void er_worker_txn_fail(struct er_worker *w); /* abort, and try again without delay */
+void er_worker_txn_wind_up(struct er_worker *w,
+                           bool hurry);                   /* lets it end; in a hurry: never commit, and partitions may go at once */
+bool er_worker_txn_is_settled(const struct er_worker *w); /* nobody's outcome is open */
+bool er_worker_txn_is_cut_off(const struct er_worker *w); /* only a new producer, which may take long, can end it */
+bool er_worker_txn_is_through(const struct er_worker *w); /* nothing is to be routed again */
 void er_worker_txn_detach(struct er_worker *w, struct er_window *window);
 int64_t er_worker_txn_wait(const struct er_worker *w, int64_t wait_ns); /* no longer than that in the source */
 
