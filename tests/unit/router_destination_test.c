@@ -23,7 +23,7 @@ static const struct er_sink fake = { &fake_ops, NULL };
 
 static struct er_subscriber subscriber(const char *id, const char *topic, uint64_t uid)
 {
-    return (struct er_subscriber){ er_str_of(id), er_str_of(topic), uid };
+    return (struct er_subscriber){ .id = er_str_of(id), .topic = er_str_of(topic), .uid = uid };
 }
 
 static void test_targets_share_a_topic(void **state)

@@ -343,8 +343,9 @@ static void see_paused(char *text, const struct er_ruleset_change *change)
     }
 }
 
-static enum er_code see_loaded(void *ctx, const struct er_ruleset_change *change, struct er_err *err)
+static enum er_code see_loaded(void *ctx, const struct er_ruleset_change *change, bool last, struct er_err *err)
 {
+    (void)last;
     (void)err;
     see_paused(ctx, change);
     return ER_OK;
