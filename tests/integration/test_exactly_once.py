@@ -116,7 +116,7 @@ def test_second_router_of_the_same_name(kafka, exact):
     two.apply(RULES)
     until(lambda: one.process.poll() is not None, 60, f"end of the first\n{one.log_tail()}")
     assert one.process.returncode == 70, one.log_tail()
-    assert "fenced" in one.log_tail(10).lower(), one.log_tail(10)
+    assert "fenced" in one.log_text().lower(), one.log_tail()
     Progress(kafka, one.topic("all")).wait(500)
     records = load.stop()
     all_committed(kafka, two, records)
