@@ -187,7 +187,13 @@ SUITES_CHECK = unit $(UNIT) -- golden $(GOLDEN) $(foreach o,$(GOLDEN_PY),"$(PYTH
                fault-rig $(foreach o,$(FAULT_TESTS),"$(PYTHON) $(o) --programs $(BUILD)")
 SUITES_MOCK = mock $(MOCK)
 PYTEST = $(PYTHON) -m pytest -v -p no:cacheprovider --programs=$(PROGRAMS)
-SUITES_INTEGRATION = integration:serial "$(PYTEST) $(or $(TESTS),tests/integration)"
+# What the second run, in the other mode, leaves out: tests that have no events in them, and those that test_exactly_once.py has in its own form.
+IT := tests/integration
+EXACTLY_ONCE_TESTS := $(addprefix $(IT)/test_,exactly_once.py faults.py destinations.py changes.py records.py poison.py million.py)
+EXACTLY_ONCE_LESS := $(addprefix --deselect=$(IT)/test_,faults.py::test_killed_twenty_times faults.py::test_broker_goes_away_and_comes_back)
+SUITES_INTEGRATION = $(if $(TESTS),integration:serial "$(PYTEST) $(if $(DELIVERY),--delivery=$(DELIVERY)) $(TESTS)",\
+    integration:serial "$(PYTEST) --ignore=$(IT)/test_exactly_once.py $(IT)" -- \
+    integration-exactly-once:serial "env ER_TEST_EVENTS=100000 $(PYTEST) --delivery=exactly-once $(EXACTLY_ONCE_LESS) $(EXACTLY_ONCE_TESTS)")
 TESTS_C := $(UNIT) $(GOLDEN) $(REPLAY) $(MOCK) $(FUZZ)
 
 demo: ## installs what is missing, builds, runs eventrouterd --demo (DEMO_ARGS="--demo-seconds 10")
@@ -212,7 +218,7 @@ unit: $(UNIT) ## unit tests only
 check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
 	@$(RUN_TESTS) $(SUITES_MOCK)
 
-check-integration: all $(WRAPPERS) ## against a real Kafka node (TESTS="tests/integration/test_x.py" for some)
+check-integration: all $(WRAPPERS) ## against a real Kafka node, in both modes (TESTS="tests/integration/test_x.py" for some, DELIVERY=exactly-once for that mode)
 	@$(RUN_TESTS) --timeout 2700 $(SUITES_INTEGRATION)
 
 # The fault rig: programs of their own (FAULTS=1), a real Kafka behind a proxy, docs/adr/0009.
@@ -304,7 +310,7 @@ clean: ## removes build/ (the Kafka jars stay in ~/.m2)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
-	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  FUZZ_SECONDS=  LIBRDKAFKA=  FAULTS=1  SEED=  SECONDS='
+	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  DELIVERY=  FUZZ_SECONDS=  LIBRDKAFKA=  FAULTS=1  SEED=  SECONDS='
 
 .PHONY: all demo test tests check unit check-mock check-integration check-faults campaign valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
         format format-check tidy cppcheck layers lint docs-check install dist clean help FORCE

@@ -451,7 +451,8 @@ class Load:
             record.offset = message.offset()
 
     def _run(self):
-        producer, begin, number = self.kafka.producer(), time.monotonic(), 0
+        producer = self.kafka.producer(**{"message.timeout.ms": 180000})  # a broker that starts on a busy machine takes its time
+        begin, number = time.monotonic(), 0
         while not self.ending.is_set():
             due = int((time.monotonic() - begin) * self.rate)
             while number < due:

@@ -125,26 +125,30 @@ def test_second_router_of_the_same_name(kafka, exact):
     assert_exactly_once(kafka, two, records)
 
 
-@pytest.mark.deadline(240)
+@pytest.mark.deadline(400)
 def test_broker_stops_and_starts_in_mid_stream(own_kafka, exact):
     own_kafka.start()
     one = started(own_kafka, exact(bootstrap=own_kafka.bootstrap))
     load = Load(own_kafka, one.raw, 4, event, 1000).start()
     for how in ("TERM", "KILL"):
-        Progress(own_kafka, one.topic("all")).wait(500)
+        Progress(own_kafka, one.topic("all")).wait(500, 100)
         own_kafka.stop(how)
         own_kafka.start()
-    Progress(own_kafka, one.topic("all")).wait(500, 60)
-    records = load.stop()
+        begin, before = time.monotonic(), one.balance()["received"]
+        until(lambda: one.balance()["received"] > before, 100, "events after the broker's return", every=0.2)
+        print(f"# {how}: events again {time.monotonic() - begin:.1f} s after the broker's return")
+    load.stop()
+    records = own_kafka.read(one.raw)  # the load's producer may have written some twice: it has no transactions
     all_committed(own_kafka, one, records)
-    balance, metrics = one.settle(len(records)), one.metrics()
-    assert balance["received"] == len(records), balance
+    balance, metrics = one.balance(), one.metrics()
+    assert balance["received"] + metrics["eventrouter_dropped_events_total"] >= len(records) >= balance["received"], balance
+    assert_balance(balance)
     committed = metrics[TRANSACTIONS + '{result="committed"}']
     renewals, doubtful = metrics["eventrouter_producer_renewals_total"], metrics["eventrouter_transactions_doubtful_total"]
     print(f"# transactions: {committed:.0f} committed, {metrics[TRANSACTIONS] - committed:.0f} aborted, {doubtful:.0f} doubtful, "
           f"{renewals:.0f} producers")
     assert committed > 10
-    assert renewals >= 1 and renewals < 50
+    assert 1 <= renewals < 50
     assert metrics["eventrouter_in_flight_events"] == 0
     assert one.terminate() == 0
     assert_exactly_once(own_kafka, one, records)
