@@ -109,11 +109,13 @@ def test_killed_twenty_times(kafka, exact):
 def test_second_router_of_the_same_name(kafka, exact):
     """Two processes with one router.instance: the first is fenced, says so and ends; what it had begun is not committed."""
     one, two = exact(router__instance="twin"), exact(router__instance="twin")
-    started(kafka, one)
+    started(kafka, two)
+    assert two.terminate() == 0  # its store has the rules
+    one.start()
+    one.apply(RULES)
     load = Load(kafka, one.raw, 4, event, 2000).start()
     Progress(kafka, one.topic("all")).wait(500)
     two.start()
-    two.apply(RULES)
     until(lambda: one.process.poll() is not None, 60, f"end of the first\n{one.log_tail()}")
     assert one.process.returncode == 70, one.log_tail()
     assert "fenced" in one.log_text().lower(), one.log_tail()
