@@ -266,7 +266,7 @@ static void do_set(struct script *s, const struct words *w)
         SIZE(batch),       SIZE(window_events), SIZE(window_bytes), SIZE(window_copies), SIZE(topic_messages),
         SIZE(topic_bytes), TIME(revoke),        TIME(commit),       TIME(probe_min),     TIME(probe_max),
         TIME(retry_min),   TIME(retry_max),     TIME(hurry),        TIME(hurry_gap),     SIZE(txn_events),
-        SIZE(txn_bytes),   TIME(txn),
+        SIZE(txn_bytes),   TIME(txn),           TIME(stall),
     };
     static const char *const levels[] = { "source", "full", "off" };
     const char *name = script_arg(s, w, 1), *value = script_arg(s, w, 2);
