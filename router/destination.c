@@ -339,7 +339,7 @@ bool er_lane_may_send(const struct er_lane *lane, const struct er_worker_limits 
     if (lane->sent == 0) {
         return now >= lane->retry_at; /* also a copy that is larger than the quota */
     }
-    if (lane->settling || lane->cautious || lane->suspects > 0 || lane->probe_out) {
+    if (lane->settling || lane->recalled || lane->cautious || lane->suspects > 0 || lane->probe_out) {
         return false;
     }
     return lane->sent < limits->topic_messages && lane->sent_bytes + bytes <= limits->topic_bytes && now >= lane->retry_at;

@@ -30,6 +30,7 @@ struct er_lane {
     uint32_t too_large; /* exactly-once: smallest size (key and value) that was refused for its size; 0: none */
     size_t suspects;    /* waiting copies that go one at a time */
     bool settling;      /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */
+    bool recalled;      /* the sink was asked to give back what it has: likewise, some of it may come back */
     bool cautious;      /* after a failure: one at a time until one is delivered */
     int64_t retry_at;   /* nothing is sent before */
     int64_t retry_ns;   /* last back-off; 0: none */

@@ -324,6 +324,22 @@ static void copy_failed(struct er_worker *w, struct er_copy *copy, const struct 
     }
 }
 
+/* Each lane waits for its reports before it sends anything: what was recalled may be among them, and may not be overtaken. */
+void er_worker_recall(struct er_worker *w)
+{
+    const struct er_destinations *table = &w->destinations;
+
+    if (w->o.sink.ops->recall == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < table->lanes_capacity; i++) {
+        if (table->lanes[i] != NULL && table->lanes[i]->sent > 0) {
+            table->lanes[i]->recalled = true;
+        }
+    }
+    w->o.sink.ops->recall(w->o.sink.ctx);
+}
+
 /* A copy that the sink does not have (any more) and that was not delivered. */
 static void failed(struct er_worker *w, struct er_copy *copy, const struct verdict *v)
 {
@@ -342,8 +358,8 @@ static void failed(struct er_worker *w, struct er_copy *copy, const struct verdi
             copy->suspect = true;
             lane->suspects++;
         }
-        if (!lane->settling && w->o.sink.ops->recall != NULL) {
-            w->o.sink.ops->recall(w->o.sink.ctx);
+        if (!lane->settling) {
+            er_worker_recall(w);
         }
         come_back(w, copy);
     } else if (copy->kind == ER_COPY_DEAD_LETTER) {
@@ -393,7 +409,7 @@ static bool send(struct er_worker *w, struct er_copy *copy)
         return false;
     }
     if (lane->sent == 0) {
-        lane->settling = false;
+        lane->settling = lane->recalled = false;
         lane->heard_at = w->now;
     }
     copy->attempts += !dead;

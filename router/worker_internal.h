@@ -135,6 +135,7 @@ void er_worker_slot_down(struct er_worker *w, struct er_window *window, uint64_t
 void er_worker_drop_waiting(struct er_worker *w, const struct er_window *window);      /* forgets its waiting copies; NULL: all */
 void er_worker_account(struct er_worker *w, const struct er_slot *slot);               /* the outcome of its event is final */
 
+void er_worker_recall(struct er_worker *w); /* what the sink has not sent yet comes back; in a transaction, or to keep an order */
 void er_worker_open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code code, const char *text); /* text: static */
 void er_worker_set_health(struct er_worker *w, bool ok, const char *text); /* of the dead-letter topic */
 

@@ -47,8 +47,8 @@ void er_worker_inspected(struct er_worker *w, struct er_str topic, enum er_code 
     }
     if (w->txn.on) {
         er_worker_txn_fail(w);
-    } else if (w->o.sink.ops->recall != NULL) {
-        w->o.sink.ops->recall(w->o.sink.ctx);
+    } else {
+        er_worker_recall(w);
     }
 }
 

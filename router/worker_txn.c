@@ -446,9 +446,7 @@ static void begin_abort(struct er_worker *w)
     w->txn.state = ER_TXN_ABORTING;
     w->txn.abort_at = w->now + ABORT_WAIT_NS;
     er_worker_drop_waiting(w, NULL);
-    if (w->o.sink.ops->recall != NULL) {
-        w->o.sink.ops->recall(w->o.sink.ctx);
-    }
+    er_worker_recall(w);
 }
 
 /* What is on its way is waited for: a record whose fate nobody knows costs a new producer. */

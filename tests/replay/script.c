@@ -350,6 +350,19 @@ static void do_elsewhere(struct script *s, const struct words *w)
     p->committed = script_number(s, script_arg(s, w, 2));
 }
 
+/* What librdkafka does once a second with what is stored. */
+static void do_commit_stored(struct script *s, const struct words *w)
+{
+    (void)w;
+    for (size_t i = 0; i < PARTITIONS; i++) {
+        struct fake_partition *p = &s->source.partitions[i];
+
+        if (p->assigned && p->stored >= 0) {
+            p->committed = p->stored;
+        }
+    }
+}
+
 static void do_txn(struct script *s, const struct words *w)
 {
     const char *call = script_arg(s, w, 1), *answer = script_arg(s, w, 2);
@@ -601,6 +614,7 @@ static const struct command commands[] = {
     { "ignore", do_ignore },
     { "expect", script_expect },
     { "commit-fails", do_commit_fails },
+    { "commit-stored", do_commit_stored },
     { "no-memory", do_no_memory },
     { "txn", do_txn },
     { "fence", do_fence },
