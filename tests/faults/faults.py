@@ -4,6 +4,7 @@
     faults.py list                             scenarios and planted bugs
     faults.py run [SCENARIO...]                each in every mode it has, or in that of --mode
     faults.py planted [BUG...]                 bugs of test builds (guard-off is one too): each must be found
+    faults.py sweep                            every step of the protocol x action x ordinal
     faults.py check                            a sample of both from --seed
     faults.py campaign --seconds N             storms and other scenarios for so long; adds lines to docs/campaigns.md
 
@@ -28,7 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from cluster import Cluster, keep_none_alive  # noqa: E402
 from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, Skipped, execute, mount_small, unmount  # noqa: E402
-from scenarios import PLANTED, SCENARIOS  # noqa: E402
+from scenarios import FIRST_START, PLANTED, SCENARIOS, cells  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CAMPAIGNS = os.path.join(ROOT, "docs", "campaigns.md")
@@ -51,10 +52,10 @@ def arguments():
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
     parser.add_argument("--keep", action="store_true", help="folders of runs that found nothing, too")
     parser.add_argument("--record", action="store_true", help="campaign: add its lines to docs/campaigns.md")
-    parser.add_argument("verb", choices=("list", "run", "planted", "check", "campaign"))
+    parser.add_argument("verb", choices=("list", "run", "planted", "sweep", "check", "campaign"))
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    options.planted = None
+    options.planted = options.steps = None
     options.programs, options.folder = os.path.abspath(options.programs), os.path.abspath(options.folder)
     if options.seed is None:
         options.seed = random.randrange(1000000)
@@ -101,8 +102,8 @@ class Clusters:
 class Job:
     """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row)."""
 
-    def __init__(self, name, mode, seed, row=None):
-        self.scenario, self.mode, self.seed, self.row = SCENARIOS[name], mode, seed, row
+    def __init__(self, name, mode, seed, row=None, steps=None):
+        self.scenario, self.mode, self.seed, self.row, self.steps = SCENARIOS[name], mode, seed, row, steps
         self.alone = self.scenario.alone
 
     @property
@@ -142,6 +143,7 @@ class Runner:
     def run(self, job):
         """The Result, or None: skipped, left out or broken. What the rig itself could not do is tried once more."""
         begin, options = time.monotonic(), copy.copy(self.options)
+        options.steps = job.steps
         if job.row is not None:
             options.planted, options.guard = (None, "off") if job.row[0] == "guard-off" else (job.row[0], None)
         for attempt in (1, 2):
@@ -204,6 +206,30 @@ def named(options):
         return [planted_job(row, options.seed + n) for n in range(options.repeat) for row in rows]
     return [Job(name, mode, options.seed + n) for n in range(options.repeat) for name in options.names or SCENARIOS
             for mode in ([options.mode] if options.mode else SCENARIOS[name].modes)]
+
+
+STEPS_PER_RUN = 9
+
+
+def sweep(options):
+    """All steps, some in each run; at most one of a run's can be of those that only a first start takes."""
+    jobs = []
+    for mode in [options.mode] if options.mode else (AT_LEAST_ONCE, EXACTLY_ONCE):
+        steps = cells(mode)
+        count = max(-(-len(steps) // STEPS_PER_RUN), sum(step[0] in FIRST_START for step in steps))
+        random.Random(f"sweep/{options.seed}").shuffle(steps)
+        steps.sort(key=lambda step: step[0] not in FIRST_START)
+        jobs += [Job("protocol-steps", mode, options.seed + n, steps=steps[n::count]) for n in range(count)]
+    return jobs
+
+
+def show_sweep(runner):
+    for mode in (AT_LEAST_ONCE, EXACTLY_ONCE):
+        asked = [step for job, _, _ in runner.results if job.mode == mode for step in job.steps]
+        reached = {step for job, result, _ in runner.results if job.mode == mode for step in result.reached}
+        if asked:
+            missed = Counter(api for api, _, _ in set(asked) - reached)
+            print(f"# {mode}: {len(reached)} of {len(asked)} steps reached; not reached: {dict(missed)}")
 
 
 LATE = ("late-abort", "late-commit", "late-offsets", "late-copies")
@@ -303,7 +329,9 @@ def main():
             campaign(runner)
         else:
             runner.options.seconds = options.seconds if options.verb == "check" else float("inf")
-            runner.all(sample(options) if options.verb == "check" else named(options))
+            runner.all({"check": sample, "sweep": sweep}.get(options.verb, named)(options))
+            if options.verb == "sweep":
+                show_sweep(runner)
     finally:
         runner.clusters.close()
     return 1 if runner.failed else 0

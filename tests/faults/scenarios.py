@@ -134,11 +134,8 @@ def one_step(run, member, api, action, nth):
 
 @scenario()
 def protocol_steps(run):
-    """A sample of the sweep, under load."""
-    several_steps(run, run.rng.sample(cells(run.mode), 8))
-
-
-def several_steps(run, steps):
+    """A sample of the sweep (or the part that is asked for), under load."""
+    steps = run.options.steps or run.rng.sample(cells(run.mode), 8)
     member = run.router(start=False)
     first = [step for step in steps if step[0] in FIRST_START][:1]
     rules = [run.arm(action, api, nth=nth, **ACTIONS[action]) for api, action, nth in first]
@@ -146,14 +143,14 @@ def several_steps(run, steps):
     run.apply_rules(member)
     run.start_load(600)
     run.progress(100)
-    reached = [step for step, rule in zip(first, rules) if run.fired(rule, 1)]
+    run.reached += [step for step, rule in zip(first, rules) if run.fired(rule, 1)]
     for step in steps:
         if step[0] in FIRST_START:
             continue
+        run.log(f"step {step}")
         if one_step(run, member, *step):
-            reached.append(step)
+            run.reached.append(step)
         run.progress(30)
-    run.reached = reached
 
 
 @scenario()
