@@ -161,7 +161,7 @@ class Runner:
     def judge(self, job, result, seconds):
         wrong = result.verdict(job.scenario.duplicates_allowed(job.mode))
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(result.kinds.items()))
-        kinds += f"; {result.exits} ended by themselves" if result.exits else ""
+        kinds += f"; {len(result.exits)} ended by themselves: {', '.join(sorted(set(result.exits)))}" if result.exits else ""
         text = f"{result.line()} ({seconds:.1f} s; {kinds or 'no faults'})"
         if job.row is None:
             self.say(not wrong, job, text, wrong + result.examples if wrong else ())
@@ -303,9 +303,8 @@ def report(runner):
                      *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", str(options.seed), versions(options)])
         print(f"# {mode}: faults {sum(faults.values())}, events {totals[0]}, lost {totals[1]}, duplicated {totals[2]}, reordered {totals[3]}, "
               f"unexplained {totals[4]}, seed {options.seed}", flush=True)
-    exits = sum(result.exits for _, result, _ in runner.results)
-    if exits:
-        print(f"# routers that ended by themselves and were started again: {exits}")
+    for reason, count in Counter(reason for _, result, _ in runner.results for reason in result.exits).items():
+        print(f"# {count} routers ended by themselves and were started again: {reason}")
     recoveries = sorted(seconds for _, result, _ in runner.results for seconds in result.recoveries)
     if recoveries:
         print(f"# routing again after kill -9: median {recoveries[len(recoveries) // 2]:.1f} s, p99 {recoveries[int(len(recoveries) * 0.99)]:.1f} s "

@@ -196,7 +196,7 @@ class Run:
         self.members, self.faults, self.problems, self.disks = [], {}, [], []
         self.load, self.sent_failed = None, []
         self.patience = 15 if self.planted else HEALED_SECONDS
-        self.exits = 0  # of routers by themselves
+        self.exits = []  # why routers ended by themselves
         self.reached = []  # steps of the sweep that were
         self.diverting, self.extra_subscribers = set(), set()
         self.history, self.answered = {}, []  # rules by revision, and from which events on a revision must count
@@ -368,7 +368,8 @@ class Run:
                 if member.alive():
                     member.sample()
                 elif member.wanted and member.process.returncode == EX_SOFTWARE:
-                    self.exits += 1
+                    self.exits.append((re.findall(r'cannot go on.*error="([^"]*)', member.log_text()) or ["no reason"])[-1])
+                    self.log(f"{member.name} ended: {self.exits[-1]}")
                     member.start(ready=False)
 
     def heal(self):
