@@ -195,7 +195,7 @@ class Runner:
 
 def listed():
     for one in SCENARIOS.values():
-        print(f"{one.name:28} {', '.join(one.modes):28} {one.cluster:12} {one.body.__doc__.split('.')[0].strip()}")
+        print(f"{one.name:28} {', '.join(one.modes):28} {one.cluster:12} {' '.join(one.body.__doc__.split()).split('.')[0]}")
     for bug, name, mode, expected in PLANTED:
         print(f"planted {bug:28} in {name}, {mode}: {expected}")
 
