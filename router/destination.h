@@ -30,6 +30,7 @@ struct er_lane {
     uint32_t too_large; /* exactly-once: smallest size (key and value) that was refused for its size; 0: none */
     size_t suspects;    /* waiting copies that go one at a time */
     bool settling;      /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */
+    bool recalled;      /* something may come back: likewise */
     bool cautious;      /* after a failure: one at a time until one is delivered */
     int64_t retry_at;   /* nothing is sent before */
     int64_t retry_ns;   /* last back-off; 0: none */
@@ -83,6 +84,9 @@ struct er_lane *er_destinations_find(const struct er_destinations *table, struct
 
 /* Ages the table by one; forgets targets not used since the sweep before the last one, and lanes without targets that are idle. */
 void er_destinations_sweep(struct er_destinations *table);
+
+/* The sink was asked to give back what it has of all topics. */
+void er_destinations_recalled(struct er_destinations *table);
 
 /* The list of lanes that need attention. */
 void er_lane_activate(struct er_destinations *table, struct er_lane *lane);

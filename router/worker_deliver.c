@@ -344,6 +344,7 @@ static void failed(struct er_worker *w, struct er_copy *copy, const struct verdi
         }
         if (!lane->settling && w->o.sink.ops->recall != NULL) {
             w->o.sink.ops->recall(w->o.sink.ctx);
+            er_destinations_recalled(&w->destinations);
         }
         come_back(w, copy);
     } else if (copy->kind == ER_COPY_DEAD_LETTER) {
@@ -393,7 +394,7 @@ static bool send(struct er_worker *w, struct er_copy *copy)
         return false;
     }
     if (lane->sent == 0) {
-        lane->settling = false;
+        lane->settling = lane->recalled = false;
         lane->heard_at = w->now;
     }
     copy->attempts += !dead;
