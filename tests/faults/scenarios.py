@@ -545,6 +545,21 @@ def missing_destination(run):
     run.publish(300)
 
 
+@scenario(duplicates=False)
+def paused(run):
+    """A subscriber is paused and resumed under load: each of its events is either delivered or dead-lettered."""
+    run.diverting = {"mail"}
+    one = run.router()
+    run.start_load()
+    for _ in range(4):
+        run.progress(run.rng.randrange(50, 400))
+        one.must("PUT", "/v1/subscribers/mail/pause")
+        run.fault("pause")
+        run.progress(run.rng.randrange(50, 400))
+        one.must("PUT", "/v1/subscribers/mail/resume")
+    run.progress(50)
+
+
 # ---- everything at once ----
 
 STORM = {"kill": 6, "zombie": 3, "rebalance": 2, "broker": 1, "step": 3, "cut": 2}
