@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -156,6 +157,9 @@ class Runner:
             except Broken as reason:
                 if attempt == 2:
                     self.say(False, job, f"the rig failed twice: {reason}")
+            except Exception as error:  # pylint: disable=broad-except
+                if attempt == 2:
+                    self.say(False, job, f"the rig failed: {error!r}", traceback.format_exc().splitlines())
         return None
 
     def judge(self, job, result, seconds):

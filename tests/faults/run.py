@@ -20,7 +20,7 @@ from contextlib import closing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 from checker import Checker, Names, Result  # noqa: E402
-from confluent_kafka import TopicPartition  # noqa: E402
+from confluent_kafka import KafkaException, TopicPartition  # noqa: E402
 from proxy import Rule  # noqa: E402
 from rig import Router, until  # noqa: E402
 from world import PARTITIONS, World  # noqa: E402
@@ -203,6 +203,7 @@ class Run:
         self.all_told = True  # no process died without its last balance
         self.producer = cluster.producer()
         self.group = cluster.consumer(**{"group.id": f"{self.prefix}.group"})  # only asked for offsets
+        self.known = [0] * self.world.partitions  # committed offsets
         self.turn, self.healed_seconds, self.recoveries = 0, 0.0, []
         self.watching = threading.Event()
         self.watcher = threading.Thread(target=self.watch, name="watch", daemon=True)
@@ -333,10 +334,18 @@ class Run:
             self.load = None
         self.publish(0)
 
-    def committed(self):
-        """Sum of the group's committed offsets."""
+    def committed_offsets(self):
+        """The group's, by partition; those of the last time when the brokers do not say."""
         places = [TopicPartition(self.raw, p) for p in range(self.world.partitions)]
-        return sum(max(0, place.offset) for place in self.group.committed(places, timeout=20))
+        try:
+            for place in self.group.committed(places, timeout=20):
+                self.known[place.partition] = max(self.known[place.partition], place.offset)
+        except KafkaException:
+            pass
+        return self.known
+
+    def committed(self):
+        return sum(self.committed_offsets())
 
     def progress(self, more=1, seconds=60):
         """Waits until the group has committed so many offsets more. Routing must go on again within the time, so a time-out is a problem."""
@@ -408,11 +417,8 @@ class Run:
         return result
 
     def caught_up(self, ends, healed):
-        places = [TopicPartition(self.raw, p) for p in range(self.world.partitions)]
-
         def lag():
-            found = {place.partition: max(0, place.offset) for place in self.group.committed(places, timeout=20)}
-            return sum(max(0, end - found[p]) for p, end in enumerate(ends))
+            return sum(max(0, end - done) for end, done in zip(ends, self.committed_offsets()))
         try:
             until(lambda: lag() == 0, max(5, self.patience - (time.monotonic() - healed)), "end of the lag")
         except AssertionError:
