@@ -221,7 +221,7 @@ check-mock: $(MOCK) ## error handling against librdkafka's mock cluster
 check-integration: all $(WRAPPERS) ## against a real Kafka node, in both modes (TESTS="tests/integration/test_x.py" for some, DELIVERY=exactly-once for that mode)
 	@$(RUN_TESTS) --timeout 2700 $(SUITES_INTEGRATION)
 
-# The fault rig: programs of their own (FAULTS=1), a real Kafka behind a proxy, docs/adr/0009.
+# The fault rig: programs of their own (FAULTS=1), a real Kafka behind a proxy, docs/adr/0011.
 FAULT_RIG = $(PYTHON) tests/faults/faults.py --programs build/$(MODE)-faults $(if $(SEED),--seed $(SEED)) $(FAULT_ARGS)
 check-faults: ## a sample of faults against a real Kafka, and of planted bugs (SEED=n for the same again)
 	@$(AGAIN) FAULTS=1 all

@@ -334,6 +334,17 @@ void er_lane_deactivate(struct er_destinations *table, struct er_lane *lane)
     }
 }
 
+void er_destinations_recalled(struct er_destinations *table)
+{
+    for (size_t i = 0; i < table->lanes_capacity; i++) {
+        struct er_lane *lane = table->lanes[i];
+
+        if (lane != NULL) {
+            lane->recalled |= lane->sent > 0;
+        }
+    }
+}
+
 bool er_lane_may_send(const struct er_lane *lane, const struct er_worker_limits *limits, size_t bytes, int64_t now)
 {
     if (lane->sent == 0) {

@@ -85,6 +85,9 @@ struct er_lane *er_destinations_find(const struct er_destinations *table, struct
 /* Ages the table by one; forgets targets not used since the sweep before the last one, and lanes without targets that are idle. */
 void er_destinations_sweep(struct er_destinations *table);
 
+/* The sink is asked to give back what it has of all topics. */
+void er_destinations_recalled(struct er_destinations *table);
+
 /* The list of lanes that need attention. */
 void er_lane_activate(struct er_destinations *table, struct er_lane *lane);
 void er_lane_deactivate(struct er_destinations *table, struct er_lane *lane);

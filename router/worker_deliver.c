@@ -327,16 +327,10 @@ static void copy_failed(struct er_worker *w, struct er_copy *copy, const struct 
 /* Each lane waits for its reports before it sends anything: what was recalled may be among them, and may not be overtaken. */
 void er_worker_recall(struct er_worker *w)
 {
-    const struct er_destinations *table = &w->destinations;
-
     if (w->o.sink.ops->recall == NULL) {
         return;
     }
-    for (size_t i = 0; i < table->lanes_capacity; i++) {
-        if (table->lanes[i] != NULL && table->lanes[i]->sent > 0) {
-            table->lanes[i]->recalled = true;
-        }
-    }
+    er_destinations_recalled(&w->destinations);
     w->o.sink.ops->recall(w->o.sink.ctx);
 }
 

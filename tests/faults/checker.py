@@ -32,7 +32,8 @@ class Result:
         self.problems = []
         self.kinds = {}  # of faults: how many
         self.healed_seconds = 0.0  # from the last fault until nothing lagged
-        self.exits = 0  # routers that ended by themselves and were started again
+        self.exits = []  # why routers ended by themselves (and were started again)
+        self.reached = []  # steps of the protocol-step sweep that had their fault
         self.recoveries = []  # seconds from a start after kill -9 until events were committed
 
     def note(self, count, kind, *example):

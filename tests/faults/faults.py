@@ -4,6 +4,7 @@
     faults.py list                             scenarios and planted bugs
     faults.py run [SCENARIO...]                each in every mode it has, or in that of --mode
     faults.py planted [BUG...]                 bugs of test builds (guard-off is one too): each must be found
+    faults.py sweep                            every step of the protocol x action x ordinal
     faults.py check                            a sample of both from --seed
     faults.py campaign --seconds N             storms and other scenarios for so long; adds lines to docs/campaigns.md
 
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from cluster import Cluster, keep_none_alive  # noqa: E402
 from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, Skipped, execute, mount_small, unmount  # noqa: E402
-from scenarios import PLANTED, SCENARIOS  # noqa: E402
+from scenarios import FIRST_START, PLANTED, SCENARIOS, cells  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CAMPAIGNS = os.path.join(ROOT, "docs", "campaigns.md")
@@ -51,10 +53,10 @@ def arguments():
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
     parser.add_argument("--keep", action="store_true", help="folders of runs that found nothing, too")
     parser.add_argument("--record", action="store_true", help="campaign: add its lines to docs/campaigns.md")
-    parser.add_argument("verb", choices=("list", "run", "planted", "check", "campaign"))
+    parser.add_argument("verb", choices=("list", "run", "planted", "sweep", "check", "campaign"))
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    options.planted = None
+    options.planted = options.steps = None
     options.programs, options.folder = os.path.abspath(options.programs), os.path.abspath(options.folder)
     if options.seed is None:
         options.seed = random.randrange(1000000)
@@ -101,8 +103,8 @@ class Clusters:
 class Job:
     """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row)."""
 
-    def __init__(self, name, mode, seed, row=None):
-        self.scenario, self.mode, self.seed, self.row = SCENARIOS[name], mode, seed, row
+    def __init__(self, name, mode, seed, row=None, steps=None):
+        self.scenario, self.mode, self.seed, self.row, self.steps = SCENARIOS[name], mode, seed, row, steps
         self.alone = self.scenario.alone
 
     @property
@@ -142,6 +144,7 @@ class Runner:
     def run(self, job):
         """The Result, or None: skipped, left out or broken. What the rig itself could not do is tried once more."""
         begin, options = time.monotonic(), copy.copy(self.options)
+        options.steps = job.steps
         if job.row is not None:
             options.planted, options.guard = (None, "off") if job.row[0] == "guard-off" else (job.row[0], None)
         for attempt in (1, 2):
@@ -154,12 +157,15 @@ class Runner:
             except Broken as reason:
                 if attempt == 2:
                     self.say(False, job, f"the rig failed twice: {reason}")
+            except Exception as error:  # pylint: disable=broad-except
+                if attempt == 2:
+                    self.say(False, job, f"the rig failed: {error!r}", traceback.format_exc().splitlines())
         return None
 
     def judge(self, job, result, seconds):
         wrong = result.verdict(job.scenario.duplicates_allowed(job.mode))
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(result.kinds.items()))
-        kinds += f"; {result.exits} ended by themselves" if result.exits else ""
+        kinds += f"; {len(result.exits)} ended by themselves: {', '.join(sorted(set(result.exits)))}" if result.exits else ""
         text = f"{result.line()} ({seconds:.1f} s; {kinds or 'no faults'})"
         if job.row is None:
             self.say(not wrong, job, text, wrong + result.examples if wrong else ())
@@ -193,7 +199,7 @@ class Runner:
 
 def listed():
     for one in SCENARIOS.values():
-        print(f"{one.name:28} {', '.join(one.modes):28} {one.cluster:12} {one.body.__doc__.split('.')[0].strip()}")
+        print(f"{one.name:28} {', '.join(one.modes):28} {one.cluster:12} {' '.join(one.body.__doc__.split()).split('.')[0]}")
     for bug, name, mode, expected in PLANTED:
         print(f"planted {bug:28} in {name}, {mode}: {expected}")
 
@@ -204,6 +210,30 @@ def named(options):
         return [planted_job(row, options.seed + n) for n in range(options.repeat) for row in rows]
     return [Job(name, mode, options.seed + n) for n in range(options.repeat) for name in options.names or SCENARIOS
             for mode in ([options.mode] if options.mode else SCENARIOS[name].modes)]
+
+
+STEPS_PER_RUN = 9
+
+
+def sweep(options):
+    """All steps, some in each run; at most one of a run's can be of those that only a first start takes."""
+    jobs = []
+    for mode in [options.mode] if options.mode else (AT_LEAST_ONCE, EXACTLY_ONCE):
+        steps = cells(mode)
+        count = max(-(-len(steps) // STEPS_PER_RUN), sum(step[0] in FIRST_START for step in steps))
+        random.Random(f"sweep/{options.seed}").shuffle(steps)
+        steps.sort(key=lambda step: step[0] not in FIRST_START)
+        jobs += [Job("protocol-steps", mode, options.seed + n, steps=steps[n::count]) for n in range(count)]
+    return jobs
+
+
+def show_sweep(runner):
+    for mode in (AT_LEAST_ONCE, EXACTLY_ONCE):
+        asked = [step for job, _, _ in runner.results if job.mode == mode for step in job.steps]
+        reached = {step for job, result, _ in runner.results if job.mode == mode for step in result.reached}
+        if asked:
+            missed = Counter(api for api, _, _ in set(asked) - reached)
+            print(f"# {mode}: {len(reached)} of {len(asked)} steps reached; not reached: {dict(missed)}")
 
 
 LATE = ("late-abort", "late-commit", "late-offsets", "late-copies")
@@ -277,9 +307,8 @@ def report(runner):
                      *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", str(options.seed), versions(options)])
         print(f"# {mode}: faults {sum(faults.values())}, events {totals[0]}, lost {totals[1]}, duplicated {totals[2]}, reordered {totals[3]}, "
               f"unexplained {totals[4]}, seed {options.seed}", flush=True)
-    exits = sum(result.exits for _, result, _ in runner.results)
-    if exits:
-        print(f"# routers that ended by themselves and were started again: {exits}")
+    for reason, count in Counter(reason for _, result, _ in runner.results for reason in result.exits).items():
+        print(f"# {count} routers ended by themselves and were started again: {reason}")
     recoveries = sorted(seconds for _, result, _ in runner.results for seconds in result.recoveries)
     if recoveries:
         print(f"# routing again after kill -9: median {recoveries[len(recoveries) // 2]:.1f} s, p99 {recoveries[int(len(recoveries) * 0.99)]:.1f} s "
@@ -303,7 +332,9 @@ def main():
             campaign(runner)
         else:
             runner.options.seconds = options.seconds if options.verb == "check" else float("inf")
-            runner.all(sample(options) if options.verb == "check" else named(options))
+            runner.all({"check": sample, "sweep": sweep}.get(options.verb, named)(options))
+            if options.verb == "sweep":
+                show_sweep(runner)
     finally:
         runner.clusters.close()
     return 1 if runner.failed else 0

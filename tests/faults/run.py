@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 from contextlib import closing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 from checker import Checker, Names, Result  # noqa: E402
-from confluent_kafka import TopicPartition  # noqa: E402
+from confluent_kafka import KafkaException, TopicPartition  # noqa: E402
 from proxy import Rule  # noqa: E402
 from rig import Router, until  # noqa: E402
 from world import PARTITIONS, World  # noqa: E402
@@ -188,20 +189,21 @@ class Run:
         self.options, self.planted = options, options.planted
         self.guard = options.guard
         self.rng = random.Random(f"{name}/{mode}/{seed}")
-        self.prefix = f"{name}-{self.rng.randrange(1 << 32):08x}"
+        self.prefix = f"{name}-{uuid.uuid4().hex[:8]}"
         self.folder = os.path.join(options.folder, self.prefix)
-        shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         self.world = World(seed)
         self.members, self.faults, self.problems, self.disks = [], {}, [], []
         self.load, self.sent_failed = None, []
         self.patience = 15 if self.planted else HEALED_SECONDS
-        self.exits = 0  # of routers by themselves
+        self.exits = []  # why routers ended by themselves
+        self.reached = []  # steps of the sweep that were
         self.diverting, self.extra_subscribers = set(), set()
         self.history, self.answered = {}, []  # rules by revision, and from which events on a revision must count
         self.all_told = True  # no process died without its last balance
         self.producer = cluster.producer()
         self.group = cluster.consumer(**{"group.id": f"{self.prefix}.group"})  # only asked for offsets
+        self.known = [0] * self.world.partitions  # committed offsets
         self.turn, self.healed_seconds, self.recoveries = 0, 0.0, []
         self.watching = threading.Event()
         self.watcher = threading.Thread(target=self.watch, name="watch", daemon=True)
@@ -252,8 +254,14 @@ class Run:
             member.must("PUT", f"/v1/subscribers/{subscriber}", {"id": subscriber, "partitions": count})
 
     def apply_rules(self, member):
+        """A broker that is busy may need longer for the topics than a change waits."""
+        def applied():
+            answer = member.admin("PUT", "/v1/subscriptions?prune=false", self.world.rules, timeout=60)
+            if answer.status not in (200, 504):
+                raise AssertionError(f"rules were not taken: {answer}")
+            return answer.status == 200
         self.apply_partitions(member)
-        member.apply(self.world.rules)
+        needed(applied, 120, "rules of the world")
 
     def changed(self, rules, change):
         """From the answer of change() on, rules decide: the revision that it names must be on every later event, or a newer one."""
@@ -279,7 +287,7 @@ class Run:
         return rule.fired.is_set()
 
     def must_fire(self, rule, seconds=30):
-        if not self.fired(rule, seconds) and not self.planted:  # who has a bug may not get there
+        if not self.fired(rule, 5 if self.planted else seconds) and not self.planted:  # who has a bug may not get there
             raise Broken(f"{rule} did not fire within {seconds} s")
 
     def put(self, count):
@@ -326,10 +334,18 @@ class Run:
             self.load = None
         self.publish(0)
 
-    def committed(self):
-        """Sum of the group's committed offsets."""
+    def committed_offsets(self):
+        """The group's, by partition; those of the last time when the brokers do not say."""
         places = [TopicPartition(self.raw, p) for p in range(self.world.partitions)]
-        return sum(max(0, place.offset) for place in self.group.committed(places, timeout=20))
+        try:
+            for place in self.group.committed(places, timeout=20):
+                self.known[place.partition] = max(self.known[place.partition], place.offset)
+        except KafkaException:
+            pass
+        return self.known
+
+    def committed(self):
+        return sum(self.committed_offsets())
 
     def progress(self, more=1, seconds=60):
         """Waits until the group has committed so many offsets more. Routing must go on again within the time, so a time-out is a problem."""
@@ -361,7 +377,8 @@ class Run:
                 if member.alive():
                     member.sample()
                 elif member.wanted and member.process.returncode == EX_SOFTWARE:
-                    self.exits += 1
+                    self.exits.append((re.findall(r'cannot go on.*error="([^"]*)', member.log_text()) or ["no reason"])[-1])
+                    self.log(f"{member.name} ended: {self.exits[-1]}")
                     member.start(ready=False)
 
     def heal(self):
@@ -396,15 +413,12 @@ class Run:
         result.faults = sum(self.faults.values())
         result.problems = self.problems
         result.kinds, result.healed_seconds, result.recoveries = dict(self.faults), self.healed_seconds, self.recoveries
-        result.exits = self.exits
+        result.exits, result.reached = self.exits, self.reached
         return result
 
     def caught_up(self, ends, healed):
-        places = [TopicPartition(self.raw, p) for p in range(self.world.partitions)]
-
         def lag():
-            found = {place.partition: max(0, place.offset) for place in self.group.committed(places, timeout=20)}
-            return sum(max(0, end - found[p]) for p, end in enumerate(ends))
+            return sum(max(0, end - done) for end, done in zip(ends, self.committed_offsets()))
         try:
             until(lambda: lag() == 0, max(5, self.patience - (time.monotonic() - healed)), "end of the lag")
         except AssertionError:
@@ -431,7 +445,7 @@ class Run:
             if not member.alive():
                 continue
             try:
-                until(lambda m=member: self.balanced(m.balance()), 10, "exact balance")
+                until(lambda m=member: self.balanced(m.balance()), self.patience / 6, "exact balance")
             except (AssertionError, OSError):
                 self.problem(f"balance of {member.name}: {member.balance()} (I10)")
 

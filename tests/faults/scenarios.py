@@ -134,11 +134,8 @@ def one_step(run, member, api, action, nth):
 
 @scenario()
 def protocol_steps(run):
-    """A sample of the sweep, under load."""
-    several_steps(run, run.rng.sample(cells(run.mode), 8))
-
-
-def several_steps(run, steps):
+    """A sample of the sweep (or the part that is asked for), under load."""
+    steps = run.options.steps or run.rng.sample(cells(run.mode), 8)
     member = run.router(start=False)
     first = [step for step in steps if step[0] in FIRST_START][:1]
     rules = [run.arm(action, api, nth=nth, **ACTIONS[action]) for api, action, nth in first]
@@ -146,14 +143,14 @@ def several_steps(run, steps):
     run.apply_rules(member)
     run.start_load(600)
     run.progress(100)
-    reached = [step for step, rule in zip(first, rules) if run.fired(rule, 1)]
+    run.reached += [step for step, rule in zip(first, rules) if run.fired(rule, 1)]
     for step in steps:
         if step[0] in FIRST_START:
             continue
+        run.log(f"step {step}")
         if one_step(run, member, *step):
-            reached.append(step)
+            run.reached.append(step)
         run.progress(30)
-    run.reached = reached
 
 
 @scenario()
@@ -546,6 +543,21 @@ def missing_destination(run):
         run.publish(300)
     until(lambda: run.cluster.partitions(one.topic("mail")) > 0, 60, "the destination again")
     run.publish(300)
+
+
+@scenario(duplicates=False)
+def paused(run):
+    """A subscriber is paused and resumed under load: each of its events is either delivered or dead-lettered."""
+    run.diverting = {"mail"}
+    one = run.router()
+    run.start_load()
+    for _ in range(4):
+        run.progress(run.rng.randrange(50, 400))
+        one.must("PUT", "/v1/subscribers/mail/pause")
+        run.fault("pause")
+        run.progress(run.rng.randrange(50, 400))
+        one.must("PUT", "/v1/subscribers/mail/resume")
+    run.progress(50)
 
 
 # ---- everything at once ----
