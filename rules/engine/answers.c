@@ -293,6 +293,17 @@ static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
     return new_answer(answers, test);
 }
 
+/* A test that is to be asked about a value, or ER_NONE: its path is to be searched. */
+static void postpone(struct er_answers *answers, uint32_t test, uint32_t field)
+{
+    if (answers->n_pending == answers->pending_capacity &&
+        !er_grow(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
+        answers->no_memory = true;
+        return;
+    }
+    answers->pending[answers->n_pending++] = (struct er_pending){ test, field };
+}
+
 /* While there is nobody to ask: later. */
 static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
 {
@@ -311,12 +322,7 @@ static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
         }
         return true;
     }
-    if (answers->n_pending == answers->pending_capacity &&
-        !er_grow(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
-        answers->no_memory = true;
-        return true;
-    }
-    answers->pending[answers->n_pending++] = (struct er_pending){ test, hits->field };
+    postpone(answers, test, hits->field);
     return false;
 }
 
@@ -349,16 +355,23 @@ void er_answers_find(struct er_answers *answers)
 {
     const struct er_side *side = answers->side;
 
-    for (uint32_t i = 0; i < answers->lookups.n; i++) {
-        const struct er_lookup *lookup = &answers->lookups.items[i];
-        size_t step = 0;
-        uint32_t test = er_table_next(lookup->table, lookup->tag, &step);
+    struct er_lookups *lookups = &answers->lookups;
+    uint32_t kept = 0;
 
-        if (test != ER_NONE) {
+    for (uint32_t i = 0; i < lookups->n; i++) {
+        size_t step = 0;
+        uint32_t test = er_table_next(lookups->items[i].table, lookups->items[i].tag, &step);
+
+        if (test != ER_NONE) { /* others are in vain */
             __builtin_prefetch(er_catalog_test(side->catalog, test));
             __builtin_prefetch(er_side_posting(side, test));
+            if (kept != i) {
+                lookups->items[kept] = lookups->items[i];
+            }
+            kept++;
         }
     }
+    lookups->n = kept;
 }
 
 bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const struct er_side *side,
@@ -371,7 +384,6 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
     answers->fields = fields;
     answers->n_hits = answers->n_pending = 0;
     answers->lookups.n = answers->lookups.used = 0;
-    answers->searches = false;
     answers->no_memory = false;
     if (!begin_items(answers)) {
         return false;
@@ -383,9 +395,11 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
         const struct er_path_index *path = er_index_path(&side->index, field->node);
 
         if (!field->dead && path != NULL) {
-            answers->searches = answers->searches || path->gram_lengths != 0 || path->every.u.word != 0;
             er_scalar_set(&asker->value, fields, probe.hits.field);
             er_index_look(&side->index, path, &asker->value, &probe.hits);
+            if ((path->kinds & ER_INDEX_SEARCHED) != 0) {
+                postpone(answers, ER_NONE, probe.hits.field);
+            }
         }
     }
     answers->no_memory = answers->no_memory || asker->value.no_memory;
@@ -501,28 +515,20 @@ static void probe_every(struct er_answers *answers, const struct er_idlist *test
     }
 }
 
-/* The literals of searches, and the tests without a key. */
-static void search(struct er_answers *answers)
+/* Literals in a value, and the tests without a key. */
+static void search(struct er_answers *answers, struct probe *probe)
 {
     struct er_asker *asker = answers->asker;
-    const struct er_index *index = &answers->side->index;
-    struct probe probe = { .hits = { .hit = hit, .marks = asker->marks, .event = next_value(asker) }, .answers = answers };
+    uint32_t field = probe->hits.field, node = answers->fields->items[field].node;
+    const struct er_path_index *path = er_index_path(&answers->side->index, node);
 
-    for (probe.hits.field = 0; probe.hits.field < answers->fields->n; probe.hits.field++) {
-        const struct er_field *field = &answers->fields->items[probe.hits.field];
-        const struct er_path_index *path = er_index_path(index, field->node);
-
-        if (field->dead || path == NULL) {
-            continue;
-        }
-        if (path->gram_lengths != 0) {
-            probe.hits.value = next_value(asker);
-            er_scalar_set(&asker->value, answers->fields, probe.hits.field);
-            er_index_search(index, field->node, &asker->value, &probe.hits);
-        }
-        if (path->every.u.word != 0 && er_fields_first(answers->fields, field->node) == probe.hits.field) {
-            probe_every(answers, &path->every, field->node);
-        }
+    if (path->gram_lengths != 0) {
+        probe->hits.value = next_value(asker);
+        er_scalar_set(&asker->value, answers->fields, field);
+        er_index_search(&answers->side->index, node, &asker->value, &probe->hits);
+    }
+    if (path->every.u.word != 0 && er_fields_first(answers->fields, node) == field) {
+        probe_every(answers, &path->every, node);
     }
 }
 
@@ -535,15 +541,20 @@ bool er_answers_finish(struct er_answers *answers)
     asker->uncharged = 0;
     asker->value.field = ER_NONE;
     asker->value.no_memory = false;
-    if (!reserve_marks(asker, answers->side)) {
-        return false;
+    if (answers->n_pending > 0) {
+        if (!reserve_marks(asker, answers->side)) {
+            return false;
+        }
+        probe.hits.marks = asker->marks;
+        probe.hits.event = next_value(asker);
     }
     for (uint32_t i = 0; i < answers->n_pending; i++) {
         probe.hits.field = answers->pending[i].field;
-        (void)hit(&probe.hits, answers->pending[i].test, false);
-    }
-    if (answers->searches) {
-        search(answers);
+        if (answers->pending[i].test == ER_NONE) {
+            search(answers, &probe);
+        } else {
+            (void)hit(&probe.hits, answers->pending[i].test, false);
+        }
     }
     return !answers->no_memory && !asker->value.no_memory;
 }

@@ -48,7 +48,7 @@ struct er_answer {
     uint8_t reason; /* index into reasons, when undecided */
 };
 
-/* A test that may hold on a value. */
+/* A test to be asked about a value; ER_NONE: those that are found by searching it, or have no key. */
 struct er_pending {
     uint32_t test, field;
 };
@@ -65,7 +65,6 @@ struct er_answers {
     struct er_pending *pending; /* to be asked */
     uint32_t n_pending, pending_capacity;
     struct er_lookups lookups;
-    bool searches; /* a value stands at a path with tests that are found by searching, or have no key */
     bool no_memory;
     const struct er_side *side;
     const struct er_fields *fields;
