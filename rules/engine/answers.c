@@ -2,14 +2,14 @@
 
 #include <stdlib.h>
 #include <time.h>
+#include "rules/engine/fetch.h"
 
 #define TIMED_RUNS 16u    /* one of so many runs of a regex is timed */
 #define TIMED_BYTES 2048u /* longer values always are */
 #define ITEMS_FIRST 6u    /* log2 */
 #define ITEMS_KEEP 14u    /* log2; more are given back */
 #define ASK_WEIGHT 64u    /* what asking counts, in bytes */
-#define FETCHED_HITS 16u
-#define FETCHED_WORDS 12u
+#define FETCHED_TERMS 4u   /* of a posting */
 
 /* A probing. */
 struct probe {
@@ -382,7 +382,8 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
     answers->asker = asker;
     answers->side = side;
     answers->fields = fields;
-    answers->n_hits = answers->n_pending = 0;
+    answers->n_hits = answers->n_pending = answers->n_candidates = 0;
+    answers->several = false;
     answers->lookups.n = answers->lookups.used = 0;
     answers->no_memory = false;
     if (!begin_items(answers)) {
@@ -406,20 +407,13 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
     return !answers->no_memory;
 }
 
-/* What verifying a term reads first. */
-static inline __attribute__((always_inline)) void fetch_term(const struct er_answers *answers, uint32_t term)
+/* A candidate to be: more of them would drive the memory of the first ones out. */
+static void add_candidate(struct er_answers *answers, uint32_t posted)
 {
-    __builtin_prefetch(er_catalog_term(answers->side->catalog, term));
-    __builtin_prefetch(er_side_subs(answers->side, term));
-    if (answers->asker->counters != NULL) {
-        __builtin_prefetch(er_count_at(answers->asker->counters->terms, term), 1);
+    if (answers->n_candidates < ER_CANDIDATES) {
+        answers->candidates[answers->n_candidates++] = posted & ER_POSTED_TERM;
+        er_fetch_term(answers->side, answers->asker->counters, posted & ER_POSTED_TERM);
     }
-}
-
-/* Only so many hits are worth it: the memory of more would drive out that of the first. */
-static uint32_t fetched_hits(const struct er_answers *answers)
-{
-    return answers->n_hits < FETCHED_HITS ? answers->n_hits : FETCHED_HITS;
 }
 
 void er_answers_hit(struct er_answers *answers)
@@ -427,60 +421,49 @@ void er_answers_hit(struct er_answers *answers)
     struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
 
     er_index_found(&answers->side->index, &probe.hits);
-    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
+    for (uint32_t i = 0; i < answers->n_hits && i < ER_CANDIDATES; i++) {
         const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+        uint32_t n = er_idlist_n(terms);
 
-        if (er_idlist_n(terms) == 1) {
-            fetch_term(answers, *er_idlist_ids(terms) & ER_POSTED_TERM);
+        if (n == 1) {
+            add_candidate(answers, *er_idlist_ids(terms));
+        } else if (n > 1) {
+            answers->several = true;
+            __builtin_prefetch(er_idlist_ids(terms));
         }
     }
+    answers->n_single = answers->n_candidates;
 }
 
 void er_answers_fetch(struct er_answers *answers)
 {
-    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
-        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
-
-        if (er_idlist_n(terms) == 1) {
-            uint32_t id = *er_idlist_ids(terms) & ER_POSTED_TERM;
-            const struct er_term *term = er_catalog_term(answers->side->catalog, id);
-            const struct er_idlist *subs = er_side_subs(answers->side, id);
-
-            __builtin_prefetch(er_term_words(term));
-            if (er_idlist_n(subs) == 1) {
-                __builtin_prefetch(er_catalog_sub(answers->side->catalog, *er_idlist_ids(subs)));
-            }
-        }
+    for (uint32_t i = 0; i < answers->n_single; i++) {
+        er_fetch_words(answers->side, answers->candidates[i]);
     }
-}
+    for (uint32_t i = 0; answers->several && i < answers->n_hits && i < ER_CANDIDATES; i++) {
+        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+        uint32_t n = er_idlist_n(terms);
 
-/* Tests that the term asks for. */
-static inline __attribute__((always_inline)) void fetch_tests(const struct er_answers *answers, const struct er_term *term)
-{
-    const uint32_t *words = er_term_words(term);
-    uint32_t at, end = er_term_list(term, &at);
-
-    for (end = end - at > FETCHED_WORDS ? at + FETCHED_WORDS : end; at < end; at++) {
-        __builtin_prefetch(er_catalog_test(answers->side->catalog, words[at] & ER_WORD_TEST));
+        for (uint32_t k = 0; n > 1 && k < n && k < FETCHED_TERMS; k++) {
+            add_candidate(answers, er_idlist_ids(terms)[k]);
+        }
     }
 }
 
 void er_answers_fetch_more(struct er_answers *answers)
 {
-    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
-        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+    for (uint32_t i = 0; i < answers->n_single; i++) {
+        er_fetch_tests(answers->side, answers->candidates[i]);
+    }
+    for (uint32_t i = answers->n_single; i < answers->n_candidates; i++) {
+        er_fetch_words(answers->side, answers->candidates[i]);
+    }
+}
 
-        if (er_idlist_n(terms) == 1) {
-            uint32_t id = *er_idlist_ids(terms) & ER_POSTED_TERM;
-            const struct er_idlist *subs = er_side_subs(answers->side, id);
-
-            fetch_tests(answers, er_catalog_term(answers->side->catalog, id));
-            if (er_idlist_n(subs) == 1) {
-                uint32_t slot = er_catalog_sub(answers->side->catalog, *er_idlist_ids(subs))->subscriber;
-
-                __builtin_prefetch(er_pages_at(&answers->side->subscribers, slot, struct er_subscriber *));
-            }
-        }
+void er_answers_fetch_last(struct er_answers *answers)
+{
+    for (uint32_t i = answers->n_single; i < answers->n_candidates; i++) {
+        er_fetch_tests(answers->side, answers->candidates[i]);
     }
 }
 

@@ -21,6 +21,7 @@
 #include "rules/engine/side.h"
 
 #define ER_REASONS 16
+#define ER_CANDIDATES 16u
 
 /* What a thread needs to ask tests, whatever the event. Initialise with er_asker_init. */
 struct er_asker {
@@ -65,6 +66,9 @@ struct er_answers {
     struct er_pending *pending; /* to be asked */
     uint32_t n_pending, pending_capacity;
     struct er_lookups lookups;
+    uint32_t candidates[ER_CANDIDATES]; /* terms whose memory was asked for */
+    uint32_t n_candidates, n_single;    /* the first ones are alone under their test */
+    bool several;                       /* a hit has more than one term */
     bool no_memory;
     const struct er_side *side;
     const struct er_fields *fields;
@@ -81,6 +85,7 @@ void er_answers_find(struct er_answers *answers);
 void er_answers_hit(struct er_answers *answers);
 void er_answers_fetch(struct er_answers *answers);
 void er_answers_fetch_more(struct er_answers *answers);
+void er_answers_fetch_last(struct er_answers *answers);
 
 /* The rest of the probing. From here on it is the asker's current event, the only one that may be asked. False without memory. */
 bool er_answers_finish(struct er_answers *answers);
