@@ -2,14 +2,14 @@
 
 #include <stdlib.h>
 #include <time.h>
+#include "rules/engine/fetch.h"
 
 #define TIMED_RUNS 16u    /* one of so many runs of a regex is timed */
 #define TIMED_BYTES 2048u /* longer values always are */
 #define ITEMS_FIRST 6u    /* log2 */
 #define ITEMS_KEEP 14u    /* log2; more are given back */
 #define ASK_WEIGHT 64u    /* what asking counts, in bytes */
-#define FETCHED_HITS 16u
-#define FETCHED_WORDS 12u
+#define FETCHED_TERMS 4u   /* of a posting */
 
 /* A probing. */
 struct probe {
@@ -293,6 +293,17 @@ static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
     return new_answer(answers, test);
 }
 
+/* A test that is to be asked about a value, or ER_NONE: its path is to be searched. */
+static void postpone(struct er_answers *answers, uint32_t test, uint32_t field)
+{
+    if (answers->n_pending == answers->pending_capacity &&
+        !er_grow(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
+        answers->no_memory = true;
+        return;
+    }
+    answers->pending[answers->n_pending++] = (struct er_pending){ test, field };
+}
+
 /* While there is nobody to ask: later. */
 static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
 {
@@ -311,12 +322,7 @@ static bool hit_early(struct er_hits *hits, uint32_t test, bool sure)
         }
         return true;
     }
-    if (answers->n_pending == answers->pending_capacity &&
-        !er_grow(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
-        answers->no_memory = true;
-        return true;
-    }
-    answers->pending[answers->n_pending++] = (struct er_pending){ test, hits->field };
+    postpone(answers, test, hits->field);
     return false;
 }
 
@@ -349,16 +355,23 @@ void er_answers_find(struct er_answers *answers)
 {
     const struct er_side *side = answers->side;
 
-    for (uint32_t i = 0; i < answers->lookups.n; i++) {
-        const struct er_lookup *lookup = &answers->lookups.items[i];
-        size_t step = 0;
-        uint32_t test = er_table_next(lookup->table, lookup->tag, &step);
+    struct er_lookups *lookups = &answers->lookups;
+    uint32_t kept = 0;
 
-        if (test != ER_NONE) {
+    for (uint32_t i = 0; i < lookups->n; i++) {
+        size_t step = 0;
+        uint32_t test = er_table_next(lookups->items[i].table, lookups->items[i].tag, &step);
+
+        if (test != ER_NONE) { /* others are in vain */
             __builtin_prefetch(er_catalog_test(side->catalog, test));
             __builtin_prefetch(er_side_posting(side, test));
+            if (kept != i) {
+                lookups->items[kept] = lookups->items[i];
+            }
+            kept++;
         }
     }
+    lookups->n = kept;
 }
 
 bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const struct er_side *side,
@@ -369,9 +382,9 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
     answers->asker = asker;
     answers->side = side;
     answers->fields = fields;
-    answers->n_hits = answers->n_pending = 0;
+    answers->n_hits = answers->n_pending = answers->n_candidates = 0;
+    answers->several = false;
     answers->lookups.n = answers->lookups.used = 0;
-    answers->searches = false;
     answers->no_memory = false;
     if (!begin_items(answers)) {
         return false;
@@ -383,29 +396,24 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
         const struct er_path_index *path = er_index_path(&side->index, field->node);
 
         if (!field->dead && path != NULL) {
-            answers->searches = answers->searches || path->gram_lengths != 0 || path->every.u.word != 0;
             er_scalar_set(&asker->value, fields, probe.hits.field);
             er_index_look(&side->index, path, &asker->value, &probe.hits);
+            if ((path->kinds & ER_INDEX_SEARCHED) != 0) {
+                postpone(answers, ER_NONE, probe.hits.field);
+            }
         }
     }
     answers->no_memory = answers->no_memory || asker->value.no_memory;
     return !answers->no_memory;
 }
 
-/* What verifying a term reads first. */
-static inline __attribute__((always_inline)) void fetch_term(const struct er_answers *answers, uint32_t term)
+/* A candidate to be: more of them would drive the memory of the first ones out. */
+static void add_candidate(struct er_answers *answers, uint32_t posted)
 {
-    __builtin_prefetch(er_catalog_term(answers->side->catalog, term));
-    __builtin_prefetch(er_side_subs(answers->side, term));
-    if (answers->asker->counters != NULL) {
-        __builtin_prefetch(er_count_at(answers->asker->counters->terms, term), 1);
+    if (answers->n_candidates < ER_CANDIDATES) {
+        answers->candidates[answers->n_candidates++] = posted & ER_POSTED_TERM;
+        er_fetch_term(answers->side, answers->asker->counters, posted & ER_POSTED_TERM);
     }
-}
-
-/* Only so many hits are worth it: the memory of more would drive out that of the first. */
-static uint32_t fetched_hits(const struct er_answers *answers)
-{
-    return answers->n_hits < FETCHED_HITS ? answers->n_hits : FETCHED_HITS;
 }
 
 void er_answers_hit(struct er_answers *answers)
@@ -413,60 +421,49 @@ void er_answers_hit(struct er_answers *answers)
     struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
 
     er_index_found(&answers->side->index, &probe.hits);
-    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
+    for (uint32_t i = 0; i < answers->n_hits && i < ER_CANDIDATES; i++) {
         const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+        uint32_t n = er_idlist_n(terms);
 
-        if (er_idlist_n(terms) == 1) {
-            fetch_term(answers, *er_idlist_ids(terms) & ER_POSTED_TERM);
+        if (n == 1) {
+            add_candidate(answers, *er_idlist_ids(terms));
+        } else if (n > 1) {
+            answers->several = true;
+            __builtin_prefetch(er_idlist_ids(terms));
         }
     }
+    answers->n_single = answers->n_candidates;
 }
 
 void er_answers_fetch(struct er_answers *answers)
 {
-    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
-        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
-
-        if (er_idlist_n(terms) == 1) {
-            uint32_t id = *er_idlist_ids(terms) & ER_POSTED_TERM;
-            const struct er_term *term = er_catalog_term(answers->side->catalog, id);
-            const struct er_idlist *subs = er_side_subs(answers->side, id);
-
-            __builtin_prefetch(er_term_words(term));
-            if (er_idlist_n(subs) == 1) {
-                __builtin_prefetch(er_catalog_sub(answers->side->catalog, *er_idlist_ids(subs)));
-            }
-        }
+    for (uint32_t i = 0; i < answers->n_single; i++) {
+        er_fetch_words(answers->side, answers->candidates[i]);
     }
-}
+    for (uint32_t i = 0; answers->several && i < answers->n_hits && i < ER_CANDIDATES; i++) {
+        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+        uint32_t n = er_idlist_n(terms);
 
-/* Tests that the term asks for. */
-static inline __attribute__((always_inline)) void fetch_tests(const struct er_answers *answers, const struct er_term *term)
-{
-    const uint32_t *words = er_term_words(term);
-    uint32_t at, end = er_term_list(term, &at);
-
-    for (end = end - at > FETCHED_WORDS ? at + FETCHED_WORDS : end; at < end; at++) {
-        __builtin_prefetch(er_catalog_test(answers->side->catalog, words[at] & ER_WORD_TEST));
+        for (uint32_t k = 0; n > 1 && k < n && k < FETCHED_TERMS; k++) {
+            add_candidate(answers, er_idlist_ids(terms)[k]);
+        }
     }
 }
 
 void er_answers_fetch_more(struct er_answers *answers)
 {
-    for (uint32_t i = 0, n = fetched_hits(answers); i < n; i++) {
-        const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
+    for (uint32_t i = 0; i < answers->n_single; i++) {
+        er_fetch_tests(answers->side, answers->candidates[i]);
+    }
+    for (uint32_t i = answers->n_single; i < answers->n_candidates; i++) {
+        er_fetch_words(answers->side, answers->candidates[i]);
+    }
+}
 
-        if (er_idlist_n(terms) == 1) {
-            uint32_t id = *er_idlist_ids(terms) & ER_POSTED_TERM;
-            const struct er_idlist *subs = er_side_subs(answers->side, id);
-
-            fetch_tests(answers, er_catalog_term(answers->side->catalog, id));
-            if (er_idlist_n(subs) == 1) {
-                uint32_t slot = er_catalog_sub(answers->side->catalog, *er_idlist_ids(subs))->subscriber;
-
-                __builtin_prefetch(er_pages_at(&answers->side->subscribers, slot, struct er_subscriber *));
-            }
-        }
+void er_answers_fetch_last(struct er_answers *answers)
+{
+    for (uint32_t i = answers->n_single; i < answers->n_candidates; i++) {
+        er_fetch_tests(answers->side, answers->candidates[i]);
     }
 }
 
@@ -501,28 +498,20 @@ static void probe_every(struct er_answers *answers, const struct er_idlist *test
     }
 }
 
-/* The literals of searches, and the tests without a key. */
-static void search(struct er_answers *answers)
+/* Literals in a value, and the tests without a key. */
+static void search(struct er_answers *answers, struct probe *probe)
 {
     struct er_asker *asker = answers->asker;
-    const struct er_index *index = &answers->side->index;
-    struct probe probe = { .hits = { .hit = hit, .marks = asker->marks, .event = next_value(asker) }, .answers = answers };
+    uint32_t field = probe->hits.field, node = answers->fields->items[field].node;
+    const struct er_path_index *path = er_index_path(&answers->side->index, node);
 
-    for (probe.hits.field = 0; probe.hits.field < answers->fields->n; probe.hits.field++) {
-        const struct er_field *field = &answers->fields->items[probe.hits.field];
-        const struct er_path_index *path = er_index_path(index, field->node);
-
-        if (field->dead || path == NULL) {
-            continue;
-        }
-        if (path->gram_lengths != 0) {
-            probe.hits.value = next_value(asker);
-            er_scalar_set(&asker->value, answers->fields, probe.hits.field);
-            er_index_search(index, field->node, &asker->value, &probe.hits);
-        }
-        if (path->every.u.word != 0 && er_fields_first(answers->fields, field->node) == probe.hits.field) {
-            probe_every(answers, &path->every, field->node);
-        }
+    if (path->gram_lengths != 0) {
+        probe->hits.value = next_value(asker);
+        er_scalar_set(&asker->value, answers->fields, field);
+        er_index_search(&answers->side->index, node, &asker->value, &probe->hits);
+    }
+    if (path->every.u.word != 0 && er_fields_first(answers->fields, node) == field) {
+        probe_every(answers, &path->every, node);
     }
 }
 
@@ -535,15 +524,20 @@ bool er_answers_finish(struct er_answers *answers)
     asker->uncharged = 0;
     asker->value.field = ER_NONE;
     asker->value.no_memory = false;
-    if (!reserve_marks(asker, answers->side)) {
-        return false;
+    if (answers->n_pending > 0) {
+        if (!reserve_marks(asker, answers->side)) {
+            return false;
+        }
+        probe.hits.marks = asker->marks;
+        probe.hits.event = next_value(asker);
     }
     for (uint32_t i = 0; i < answers->n_pending; i++) {
         probe.hits.field = answers->pending[i].field;
-        (void)hit(&probe.hits, answers->pending[i].test, false);
-    }
-    if (answers->searches) {
-        search(answers);
+        if (answers->pending[i].test == ER_NONE) {
+            search(answers, &probe);
+        } else {
+            (void)hit(&probe.hits, answers->pending[i].test, false);
+        }
     }
     return !answers->no_memory && !asker->value.no_memory;
 }

@@ -21,6 +21,7 @@
 #include "rules/engine/side.h"
 
 #define ER_REASONS 16
+#define ER_CANDIDATES 16u
 
 /* What a thread needs to ask tests, whatever the event. Initialise with er_asker_init. */
 struct er_asker {
@@ -48,7 +49,7 @@ struct er_answer {
     uint8_t reason; /* index into reasons, when undecided */
 };
 
-/* A test that may hold on a value. */
+/* A test to be asked about a value; ER_NONE: those that are found by searching it, or have no key. */
 struct er_pending {
     uint32_t test, field;
 };
@@ -65,7 +66,9 @@ struct er_answers {
     struct er_pending *pending; /* to be asked */
     uint32_t n_pending, pending_capacity;
     struct er_lookups lookups;
-    bool searches; /* a value stands at a path with tests that are found by searching, or have no key */
+    uint32_t candidates[ER_CANDIDATES]; /* terms whose memory was asked for */
+    uint32_t n_candidates, n_single;    /* the first ones are alone under their test */
+    bool several;                       /* a hit has more than one term */
     bool no_memory;
     const struct er_side *side;
     const struct er_fields *fields;
@@ -82,6 +85,7 @@ void er_answers_find(struct er_answers *answers);
 void er_answers_hit(struct er_answers *answers);
 void er_answers_fetch(struct er_answers *answers);
 void er_answers_fetch_more(struct er_answers *answers);
+void er_answers_fetch_last(struct er_answers *answers);
 
 /* The rest of the probing. From here on it is the asker's current event, the only one that may be asked. False without memory. */
 bool er_answers_finish(struct er_answers *answers);

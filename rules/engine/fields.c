@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define KEEP_FIELDS 16384u
+#define KEEP_EVENTS 64u
 #define HEADS_FIRST 6u /* log2 */
 #define HEADS_KEEP 14u
 
@@ -28,9 +29,14 @@ static bool make_heads(struct er_fields *fields, uint32_t bits)
     return true;
 }
 
-/* One event of very many values is no reason to keep the room for ever. */
+/* One event of very many values is no reason to keep the room for ever: only as long as such events come again. */
 static void give_back(struct er_fields *fields)
 {
+    fields->idle = fields->n > KEEP_FIELDS / 2 ? 0 : fields->idle + 1;
+    if (fields->idle < KEEP_EVENTS) {
+        return;
+    }
+    fields->idle = 0;
     if (fields->capacity > KEEP_FIELDS) {
         free(fields->items);
         fields->items = NULL;

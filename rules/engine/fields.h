@@ -53,6 +53,7 @@ struct er_fields {
     uint32_t heads_bits; /* log2 of their number */
     uint32_t n_heads;
     uint32_t stamp;
+    uint32_t idle;   /* events since one that had very many values, at most */
     uint64_t spread; /* odd and random: nobody outside can choose nodes that collide */
     bool structured; /* an array stands at a live node that has live children: which element a value stands in matters */
 };

@@ -138,16 +138,23 @@ static struct er_path_index *path_open(struct er_index *index, uint32_t node)
     return path;
 }
 
-static bool is_unused(const struct er_path_index *path)
+static uint32_t kinds_of(const struct er_path_index *path)
 {
-    return path->exact + path->numbers + path->folded == 0 && path->present == ER_NONE &&
-           path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n == 0 && path->gram_lengths == 0 &&
-           er_ranges_is_empty(&path->ranges) && path->cidrs.n == 0 && er_idlist_n(&path->every) == 0;
+    uint32_t affixes = path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n;
+
+    return (path->exact + path->numbers + path->folded > 0 ? ER_INDEX_EXACTS : 0) | (affixes > 0 ? ER_INDEX_AFFIXES : 0) |
+           (er_ranges_is_empty(&path->ranges) ? 0 : ER_INDEX_RANGES) | (path->cidrs.n > 0 ? ER_INDEX_CIDRS : 0) |
+           (path->gram_lengths != 0 || path->every.u.word != 0 ? ER_INDEX_SEARCHED : 0) |
+           (path->present != ER_NONE ? ER_INDEX_PRESENCE : 0);
 }
 
-static void path_close(struct er_index *index, uint32_t node)
+/* After a change there. */
+static void path_settle(struct er_index *index, uint32_t node)
 {
-    if (is_unused(er_index_path(index, node))) {
+    struct er_path_index *path = er_index_path(index, node);
+
+    path->kinds = kinds_of(path);
+    if (path->kinds == 0) {
         path_free(index, node);
     }
 }
@@ -156,15 +163,14 @@ bool er_index_add(struct er_index *index, uint32_t id)
 {
     const struct er_test *test = er_catalog_test(index->catalog, id);
     struct er_path_index *path = path_open(index, test->node);
+    bool done;
 
     if (path == NULL) {
         return false;
     }
-    if (!kinds[test->index].add(index, path, id)) {
-        path_close(index, test->node);
-        return false;
-    }
-    return true;
+    done = kinds[test->index].add(index, path, id);
+    path_settle(index, test->node);
+    return done;
 }
 
 void er_index_remove(struct er_index *index, uint32_t id)
@@ -172,7 +178,7 @@ void er_index_remove(struct er_index *index, uint32_t id)
     const struct er_test *test = er_catalog_test(index->catalog, id);
 
     kinds[test->index].remove(index, er_index_path(index, test->node), id);
-    path_close(index, test->node);
+    path_settle(index, test->node);
 }
 
 void er_index_place(const struct er_index *index, struct er_test *test)
@@ -242,19 +248,19 @@ void er_index_look(const struct er_index *index, const struct er_path_index *pat
 {
     struct er_address address;
 
-    if (path->present != ER_NONE) {
+    if ((path->kinds & ER_INDEX_PRESENCE) != 0) {
         hits->hit(hits, path->present, true);
     }
-    if (path->exact + path->numbers + path->folded > 0) {
+    if ((path->kinds & ER_INDEX_EXACTS) != 0) {
         er_exact_look(index, path, value, hits);
     }
-    if (path->prefix.n + path->suffix.n + path->fold_prefix.n + path->fold_suffix.n > 0) {
+    if ((path->kinds & ER_INDEX_AFFIXES) != 0) {
         er_affix_look(index, path, value, hits);
     }
-    if (value->kind == ER_FIELD_NUMBER && !er_ranges_is_empty(&path->ranges)) {
+    if ((path->kinds & ER_INDEX_RANGES) != 0 && value->kind == ER_FIELD_NUMBER) {
         er_ranges_find(&path->ranges, er_scalar_decimal(value), found, hits);
     }
-    if (path->cidrs.n > 0 && value->kind == ER_FIELD_STRING && er_scalar_address(value, &address)) {
+    if ((path->kinds & ER_INDEX_CIDRS) != 0 && value->kind == ER_FIELD_STRING && er_scalar_address(value, &address)) {
         er_cidrs_find(&index->cidrs, &path->cidrs, &address, found, hits);
     }
 }

@@ -39,8 +39,17 @@ struct er_gram_set {
     uint32_t first; /* list of the grams, or ER_NONE */
 };
 
+/* Bits of what there is at a path. */
+#define ER_INDEX_EXACTS 1u
+#define ER_INDEX_AFFIXES 2u
+#define ER_INDEX_RANGES 4u
+#define ER_INDEX_CIDRS 8u
+#define ER_INDEX_SEARCHED 16u /* grams, or tests without a key */
+#define ER_INDEX_PRESENCE 32u
+
 struct er_path_index {
     uint32_t node;
+    uint32_t kinds;
     uint32_t exact;   /* tests for the text of strings, true, false, null */
     uint32_t texts;   /* those of them and of the affixes that look at the text of numbers too */
     uint32_t numbers; /* tests for equal numbers */

@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "rules/engine/fetch.h"
 #include "rules/engine/match_impl.h"
 
 #define LINE 64u           /* of memory, about */
+#define LATER 3u           /* terms */
 #define TEXT_FETCHED 1024u /* bytes */
 
 /* DESIGN  read the event, probe the index with its values, verify the terms posted under the tests that hit, collect their subscriptions.
@@ -15,7 +17,7 @@
  * each of the others goes one step further: what a step asks for arrives while the others have their turn.
  *
  *     decided    ready    terms and subscriptions    tests    slots    text of the event
- *        0         1                2, 3               4        5             6
+ *        0         1              2, 3, 4              5        6             7
  */
 
 static enum er_code init_readings(struct er_matcher *matcher, struct er_err *err)
@@ -156,7 +158,6 @@ static bool consider(struct er_matcher *matcher, uint32_t posted)
     struct er_count *count = er_count_at(matcher->counters.terms, id);
     enum er_truth truth;
 
-    __builtin_prefetch(count, 1);
     __builtin_prefetch(er_side_subs(matcher->side, id)); /* read when the term is accepted */
     if ((posted & ER_POSTED_SEVERAL) != 0 && is_again(matcher, id)) {
         return true;
@@ -174,10 +175,29 @@ static bool consider(struct er_matcher *matcher, uint32_t posted)
     }
 }
 
+/* Of a long list, asks for the memory of those that come later. */
+static void fetch_later(struct er_matcher *matcher, const uint32_t *ids, uint32_t n, uint32_t i)
+{
+    if (i + 3 * LATER < n) {
+        er_fetch_term(matcher->side, &matcher->counters, ids[i + 3 * LATER] & ER_POSTED_TERM);
+    }
+    if (i + 2 * LATER < n) {
+        er_fetch_words(matcher->side, ids[i + 2 * LATER] & ER_POSTED_TERM);
+    }
+    if (i + LATER < n) {
+        er_fetch_tests(matcher->side, ids[i + LATER] & ER_POSTED_TERM);
+    }
+}
+
 static bool consider_list(struct er_matcher *matcher, const struct er_idlist *terms)
 {
+    const uint32_t *ids = er_idlist_ids(terms);
+
     for (uint32_t i = 0, n = er_idlist_n(terms); i < n; i++) {
-        if (!consider(matcher, er_idlist_ids(terms)[i])) {
+        if (n > 3 * LATER) {
+            fetch_later(matcher, ids, n, i);
+        }
+        if (!consider(matcher, ids[i])) {
             return false;
         }
     }
@@ -252,6 +272,9 @@ static void step(struct er_matcher *matcher, struct er_reading *reading)
         break;
     case ER_READING_FETCHED:
         er_answers_fetch_more(&reading->answers);
+        break;
+    case ER_READING_FETCHED_MORE:
+        er_answers_fetch_last(&reading->answers);
         break;
     case ER_READING_READY:
     default:

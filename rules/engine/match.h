@@ -51,7 +51,7 @@ uint64_t er_matcher_refresh(struct er_matcher *matcher);
  * and its event read while others are decided. Only a hint: some may be left out, and one that was not said may come, which loses the
  * others. More than ER_MATCHER_AHEAD at a time are ignored. Borrows the record and its bytes until it or a later one is matched, or the
  * matcher is unpinned. */
-#define ER_MATCHER_AHEAD 6u
+#define ER_MATCHER_AHEAD 7u
 void er_matcher_expect(struct er_matcher *matcher, const struct er_record *record);
 
 /* Pinned. Decides one record. *out is filled for ER_OK. An event error (bad JSON, not an object, too large, too deep, ...) returns its

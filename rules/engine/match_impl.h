@@ -17,6 +17,7 @@ enum er_reading_step {
     ER_READING_FOUND,
     ER_READING_HIT,
     ER_READING_FETCHED,
+    ER_READING_FETCHED_MORE,
     ER_READING_READY /* or it cannot be read: err says why */
 };
 

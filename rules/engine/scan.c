@@ -72,7 +72,7 @@ static struct er_str decode(struct er_scanner *scanner, struct er_str text)
 
 /* ---- scalars ---- */
 
-static bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
+static inline bool emit(struct er_scanner *scanner, struct er_str text, enum er_field_kind kind)
 {
     struct er_fields *fields = scanner->scan->fields;
 
@@ -94,11 +94,10 @@ static inline void end_value(struct er_scanner *scanner, struct er_scan_owner ow
     }
 }
 
+/* Of what is no string. */
 static enum er_field_kind kind_of(char first)
 {
     switch (first) {
-    case '"':
-        return ER_FIELD_STRING;
     case 't':
     case 'f':
         return ER_FIELD_BOOL;
@@ -111,16 +110,17 @@ static enum er_field_kind kind_of(char first)
 
 bool er_scan_read_scalar(struct er_scanner *scanner, const char *p, const char *stop)
 {
-    enum er_field_kind kind = kind_of(*p);
+    enum er_field_kind kind = LIKELY(*p == '"') ? ER_FIELD_STRING : kind_of(*p);
     struct er_str text = { p, (size_t)(stop - p) };
 
     if (kind == ER_FIELD_STRING) {
         text = (struct er_str){ p + 1, text.n - 2 };
-        if (memchr(text.p, '\\', text.n) != NULL) {
+        if (UNLIKELY(scanner->escaped)) {
             text = decode(scanner, text);
+            scanner->escaped = false;
         }
     }
-    if (text.p == NULL || !emit(scanner, text, kind)) {
+    if (UNLIKELY(text.p == NULL || !emit(scanner, text, kind))) {
         (void)no_memory(scanner, p);
         return false;
     }
@@ -130,9 +130,7 @@ bool er_scan_read_scalar(struct er_scanner *scanner, const char *p, const char *
 
 const char *er_scan_string_rest(struct er_scanner *scanner, const char *at)
 {
-    bool escaped;
-
-    return at < scanner->end && *at == '"' ? at : er_lex_string_rest(at, scanner->end, &escaped, &scanner->fault);
+    return at < scanner->end && *at == '"' ? at : er_lex_string_rest(at, scanner->end, &scanner->escaped, &scanner->fault);
 }
 
 /* true, false, null, or nothing that can stand here. */
@@ -284,6 +282,7 @@ static void begin_value(struct er_scanner *scanner, struct er_scan_owner owner, 
         fields->items[i].dead = true;
     }
     *from = fields->n;
+    scanner->escaped = false;
     scanner->node = node;
     scanner->owner = owner;
     scanner->in_array = level->in_array;
@@ -293,6 +292,7 @@ static void begin_value(struct er_scanner *scanner, struct er_scan_owner owner, 
 void er_scan_enter_read(struct er_scanner *scanner, const struct er_scan_level *level, struct er_shape_key *key)
 {
     key->from = scanner->scan->fields->n;
+    scanner->escaped = false;
     scanner->node = key->node;
     scanner->owner = (struct er_scan_owner){ key, ER_NONE };
     scanner->in_array = level->in_array;
@@ -433,6 +433,7 @@ const char *er_scan_key(struct er_scanner *scanner, const char *p)
 
 void er_scan_begin_elements(struct er_scanner *scanner, const struct er_scan_level *level)
 {
+    scanner->escaped = false;
     scanner->node = level->node;
     scanner->owner = nobody; /* the fields are counted when the array ends */
     scanner->in_array = true;

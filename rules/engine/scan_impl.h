@@ -65,6 +65,7 @@ struct er_scanner {
     struct er_scan_owner owner; /* whose value it is */
     uint32_t parent;            /* as in struct er_scan_level */
     bool in_array;
+    bool escaped; /* a string, so far: it has an escape */
 };
 
 /* Walks for blocks of a width; NULL where the compiler has no such instructions. */

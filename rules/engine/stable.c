@@ -1,6 +1,10 @@
 #include "rules/engine/stable.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+
+#define LINE 64u
+#define HUGE_PAGE (UINT32_C(2) << 20)
 
 #define CHUNKS (sizeof((struct er_stable *)NULL)->chunk / sizeof(char *))
 
@@ -28,6 +32,25 @@ static size_t chunk_start(size_t i)
     return chunk_elements(i) - ER_STABLE_FIRST;
 }
 
+/* Large ones on huge pages where the system has them for who asks: elements are looked at one here, one there, and then it costs more to
+ * find out where a page is than to read it. */
+static char *make_chunk(size_t bytes)
+{
+    size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    char *chunk;
+
+    if (bytes < HUGE_PAGE) {
+        return aligned_alloc(LINE, bytes); /* 64 elements fill whole lines */
+    }
+    chunk = aligned_alloc(HUGE_PAGE, whole);
+#if defined(MADV_HUGEPAGE)
+    if (chunk != NULL) {
+        (void)madvise(chunk, whole, MADV_HUGEPAGE);
+    }
+#endif
+    return chunk;
+}
+
 static uint32_t take_new(struct er_stable *v)
 {
     for (size_t i = 0; i < CHUNKS; i++) {
@@ -35,7 +58,7 @@ static uint32_t take_new(struct er_stable *v)
             continue;
         }
         if (v->chunk[i] == NULL) {
-            v->chunk[i] = aligned_alloc(64, chunk_elements(i) * v->size); /* 64 elements fill whole lines */
+            v->chunk[i] = make_chunk(chunk_elements(i) * v->size);
         }
         return v->chunk[i] == NULL ? ER_NONE : v->top++;
     }

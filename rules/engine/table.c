@@ -89,22 +89,36 @@ static uint32_t capacity_for(uint64_t n)
     return capacity < FIRST_CAPACITY ? FIRST_CAPACITY : (uint32_t)capacity;
 }
 
+/* Fills an empty part with the entries of another one, which are in order. False if they do not fit. */
+static bool part_fill(struct er_table_part *part, const struct er_table_part *from)
+{
+    uint32_t next = 0, size = size_of(part);
+
+    for (uint32_t i = 0, n = size_of(from); i < n; i++) {
+        if (from->slots[i] != EMPTY) {
+            uint32_t home = er_table_home(slot_tag(from->slots[i]), part->capacity);
+
+            next = next < home ? home : next;
+            if (next + 1 >= size) {
+                return false;
+            }
+            part->slots[next++] = from->slots[i];
+        }
+    }
+    part->n = from->n;
+    return true;
+}
+
 /* All entries go into one of that capacity, with room for n more. */
 static bool part_move(struct er_table *table, struct er_table_part *part, uint32_t capacity, uint32_t n)
 {
     for (uint64_t behind = FIRST_BEHIND + n; behind <= UINT32_MAX / 4; behind *= 2) {
         struct er_table_part moved;
-        uint32_t i = 0, size = size_of(part);
 
         if (!part_make(&moved, capacity, (uint32_t)behind)) {
             return false;
         }
-        for (; i < size && has_room_behind(&moved, 1); i++) {
-            if (part->slots[i] != EMPTY) {
-                insert(&moved, part->slots[i]);
-            }
-        }
-        if (i == size && has_room_behind(&moved, n)) {
+        if (part_fill(&moved, part) && has_room_behind(&moved, n)) {
             table->bytes += bytes_of(&moved) - bytes_of(part);
             part_free(part);
             *part = moved;
