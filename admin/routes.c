@@ -36,6 +36,7 @@ static const struct er_route table[] = {
       0,
       { "reason", "stage", "subscriber", "since", "until", "brief", "limit", "page_token" } },
     { "GET", "/v1/dead-letters/{ref}", er_api_get_dead_letter, 0, { NULL } },
+    { "POST", "/v1/dead-letters/retry", er_api_retry_dead_letters, ER_ROUTE_CHANGE | ER_ROUTE_BODY, { "again" } },
     { "POST", "/v1/dead-letters/{ref}/retry", er_api_retry_dead_letter, ER_ROUTE_CHANGE, { "again" } },
     { "GET", "/v1/status", er_api_status, 0, { NULL } },
     { "GET", "/livez", er_api_livez, ER_ROUTE_PUBLIC, { "verbose" } },

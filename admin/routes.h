@@ -45,7 +45,8 @@ void er_api_resume_subscriber(struct er_call *call);
 void er_api_delete_subscriber(struct er_call *call);
 void er_api_list_dead_letters(struct er_call *call); /* api_dead_letters.c */
 void er_api_get_dead_letter(struct er_call *call);
-void er_api_retry_dead_letter(struct er_call *call);
+void er_api_retry_dead_letter(struct er_call *call); /* api_retry.c */
+void er_api_retry_dead_letters(struct er_call *call);
 void er_api_validate(struct er_call *call); /* api_validate.c */
 void er_api_test(struct er_call *call);     /* api_test.c */
 void er_api_explain(struct er_call *call);  /* api_explain.c */

@@ -534,22 +534,51 @@ class Tests:
                                 self.letter("0-4", "a/9/9", truncated=12), self.letter("0-3", "raw/1/10"), self.letter("0-2", "other/5/1")],
                       "next_page_token": None, "scanned": 9})
         order = ["0-2", "0-7", "0-6", "0-9", "0-3"]
-        done, requests = self.scripted([page] + [self.sent(r) for r in order], "dl", "retry", "--all", "--subscriber", "s", "--reason", "E604", "-o", "name")
+        done, requests = self.scripted([page, self.batch(*order)], "dl", "retry", "--all", "--subscriber", "s", "--reason", "E604", "-o", "name")
         self.equal((done.returncode, done.stdout.split()), (0, order), done.stderr)
         self.equal(requests[0][1], "/v1/dead-letters?reason=E604&subscriber=s&brief=true&limit=1000", "filters")
-        self.equal([r[1] for r in requests[1:]], [f"/v1/dead-letters/{r}/retry" for r in order], "by source")
+        self.equal([(r[0], r[1], json.loads(r[2])) for r in requests[1:]], [("POST", "/v1/dead-letters/retry", {"refs": order})], "by source")
         self.expect("5 retried, 0 left, 1 sent before, 2 that cannot be sent" in done.stderr, "summary", done.stderr)
         done, requests = self.scripted([page], "dl", "retry", "--all", "--dry-run", "--again", "-o", "name")
         self.equal((done.stdout.split(), len(requests)), (["0-2", "0-7", "0-6", "0-9", "0-3", "0-8"], 1), "dry run")
 
+    def batch(self, *refs, **failed):
+        """The answer to a batch; failed: codes by ref with _ for -."""
+        codes = {ref[1:].replace("_", "-"): code for ref, code in failed.items()}
+        return (200, {"items": [{"ref": r, "code": codes[r], "detail": "no"} if r in codes else self.sent(r)[1] for r in refs]})
+
+    def test_dead_letter_retry_all_in_batches(self):
+        page = (200, {"items": [self.letter(f"0-{n}", f"raw/0/{n}") for n in range(250)], "next_page_token": None, "scanned": 250})
+        names = [f"0-{n}" for n in range(250)]
+        done, requests = self.scripted([page, self.batch(*names[:100]), self.batch(*names[100:200]), self.batch(*names[200:])], "dl", "retry", "--all",
+                                       "-o", "name")
+        self.equal((done.returncode, done.stdout.split()), (0, names), done.stderr)
+        self.equal([len(json.loads(r[2])["refs"]) for r in requests[1:]], [100, 100, 50], "batches")
+        # too large for one request: fewer
+        large = (413, {"detail": "x", "errors": [{"code": "E413", "detail": "too large"}]})
+        small = [self.batch(*names[at:at + 25]) for at in range(0, 250, 25)]
+        done, requests = self.scripted([page, large, large] + small, "dl", "retry", "--all", "-o", "name", "--again")
+        self.equal((done.returncode, done.stdout.split(), done.stderr.count("E413")), (0, names, 0), done.stderr)
+        self.equal([len(json.loads(r[2])["refs"]) for r in requests[1:]], [100, 50] + 10 * [25], "smaller batches")
+        self.equal({r[1] for r in requests[1:]}, {"/v1/dead-letters/retry?again=true"}, "again")
+        done, requests = self.scripted([page, self.batch(*names[:100]), (503, {"detail": "x", "errors": [{"code": "E430", "detail": "draining"}]})], "dl", "retry",
+                                       "--all", "-o", "name")
+        self.equal((done.returncode, len(done.stdout.split())), (3, 100), done.stderr)
+        self.expect("100 retried, 150 left" in done.stderr and "E430" in done.stderr, "summary", done.stderr)
+
     def test_dead_letter_retry_all_keeps_the_order_after_a_failure(self):
-        page = (200, {"items": [self.letter("0-4", "raw/0/4"), self.letter("0-3", "raw/0/3", subscriber="t"), self.letter("0-2", "raw/0/2"),
-                                self.letter("0-1", "raw/0/1")], "next_page_token": None, "scanned": 4})
-        refused = (422, {"detail": "x", "errors": [{"code": "E602", "pointer": "", "detail": "no topic"}]})
-        done, requests = self.scripted([page, self.sent("0-1"), refused, self.sent("0-3")], "dl", "retry", "--all", "-o", "name")
-        self.equal((done.returncode, done.stdout.split()), (3, ["0-1", "0-3"]), "the other subscriber goes on")
-        self.equal([r[1] for r in requests[1:]], [f"/v1/dead-letters/0-{n}/retry" for n in (1, 2, 3)], "0-4 would be out of order")
-        self.expect("2 retried, 2 left" in done.stderr, "summary", done.stderr)
+        items = [self.letter(f"0-{n}", f"raw/0/{n}", subscriber="t" if n % 2 else "s") for n in range(150)]
+        page = (200, {"items": items, "next_page_token": None, "scanned": 150})
+        names = [f"0-{n}" for n in range(150)]
+        first = self.batch(*names[:100], **{f"_0_{n}": "E602" for n in range(4, 100, 2)}, _0_7="E604", _0_9="E443", _0_11="E440")
+        rest = names[101::2]
+        done, requests = self.scripted([page, first, self.batch(*rest)], "dl", "retry", "--all", "-o", "name")
+        self.equal(json.loads(requests[2][2])["refs"], rest, "nothing more for the subscriber that failed; a bad letter keeps no others")
+        self.equal((done.returncode, done.stdout.split()), (3, ["0-0", "0-1", "0-2", "0-3", "0-5", *names[13:100:2], *rest]), done.stderr)
+        self.expect("error[E602]: 0-4: no\n" in done.stderr and "error[E604]: 0-7: no\n" in done.stderr and "E443" not in done.stderr, "errors", done.stderr)
+        self.expect("74 retried, 75 left, 1 sent before" in done.stderr, "summary", done.stderr)
+        done, _ = self.scripted([page, self.batch(*names[:100], _0_0="E601")], "dl", "retry", "--all", "-o", "name")
+        self.equal(done.returncode, 5, "timeout is the first failure")
 
     # ---- the real one
 

@@ -22,7 +22,9 @@ struct fake_env {
     struct er_letter letters[8];
     size_t n_letters;
     enum er_code letters_code; /* every answer */
-    enum er_code send_code;    /* answers to sends */
+    enum er_code send_code;    /* answers to sends, */
+    enum er_code send_whole;
+    size_t send_fails; /* or only to the n-th; 0: all */
     bool send_unknown, letters_hold;
     struct er_letters_request *letters_held;
     struct er_letters_filter filter; /* copied texts below */
@@ -145,31 +147,48 @@ static inline void fake_env_list(struct fake_env *fake, struct er_letters_reques
     request->scanned = request->n_letters;
 }
 
+static inline void fake_env_send(struct fake_env *fake, struct er_letter_item *item)
+{
+    bool fails = fake->send_code != ER_OK && (fake->send_fails == 0 || fake->sends + 1 == fake->send_fails);
+
+    fake->sends++;
+    snprintf(fake->sent_topic, sizeof fake->sent_topic, "%.*s", ER_STR_ARG(item->topic));
+    item->unknown = fails && fake->send_unknown;
+    item->sent = (struct er_letter_place){ 3, 500 + (int64_t)fake->sends };
+    item->code = fails ? er_err_set(&item->err, fake->send_code, "refused by the test") : ER_OK;
+}
+
+static inline void fake_env_read(struct fake_env *fake, struct er_letter_item *item)
+{
+    item->code = er_err_set(&item->err, ER_E_NOT_FOUND, "there is no such dead letter");
+    for (size_t i = 0; i < fake->n_letters; i++) {
+        if (fake->letters[i].place.partition == item->place.partition && fake->letters[i].place.offset == item->place.offset) {
+            item->letter = &fake->letters[i];
+            item->code = ER_OK;
+        }
+    }
+}
+
 static inline enum er_code fake_env_answer(struct fake_env *fake, struct er_letters_request *request)
 {
     if (fake->letters_code != ER_OK) {
         return er_err_set(&request->err, fake->letters_code, "refused by the test");
     }
+    if (request->op == ER_LETTERS_SEND && fake->send_whole != ER_OK) {
+        return er_err_set(&request->err, fake->send_whole, "refused by the test");
+    }
     if (request->op == ER_LETTERS_LIST) {
         fake_env_list(fake, request);
         return ER_OK;
     }
-    if (request->op == ER_LETTERS_SEND) {
-        fake->sends++;
-        snprintf(fake->sent_topic, sizeof fake->sent_topic, "%.*s", ER_STR_ARG(request->topic));
-        request->unknown = fake->send_unknown;
-        request->sent = (struct er_letter_place){ 3, 500 + (int64_t)fake->sends };
-        return fake->send_code == ER_OK ? ER_OK : er_err_set(&request->err, fake->send_code, "refused by the test");
-    }
-    for (size_t i = 0; i < fake->n_letters; i++) {
-        if (fake->letters[i].place.partition == request->place.partition &&
-            fake->letters[i].place.offset == request->place.offset) {
-            request->letters = &fake->letters[i];
-            request->n_letters = 1;
-            return ER_OK;
+    for (size_t i = 0; i < request->n_items; i++) {
+        if (request->op == ER_LETTERS_SEND) {
+            fake_env_send(fake, &request->items[i]);
+        } else {
+            fake_env_read(fake, &request->items[i]);
         }
     }
-    return er_err_set(&request->err, ER_E_NOT_FOUND, "there is no such dead letter");
+    return ER_OK;
 }
 
 static inline void fake_env_letters(void *ctx, struct er_letters_request *request)
