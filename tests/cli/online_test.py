@@ -466,6 +466,43 @@ class Tests:
         self.equal((done.returncode, done.stdout, requests[0][1]), (0, '{"resumed":"c"}\n', "/v1/subscribers/c/resume?dry_run=true"), done.stderr)
         self.assert_wrong(["subscriber", "pause"], ["error[E800]", "too few"])
 
+    # ---- control
+
+    def test_config_and_reload(self):
+        config = {"log_level": "info", "items": [{"key": "router.group", "value": "g", "origin": "default"}, {"key": "log.level", "value": "", "origin": "-o"}]}
+        done, requests = self.scripted([(200, config)], "config", "show")
+        self.equal([line.split() for line in done.stdout.splitlines()], [["KEY", "VALUE", "ORIGIN"], ["router.group", "g", "default"], ["log.level", "-", "-o"]], "table")
+        self.equal(requests[0][:2], ("GET", "/v1/config"), "request")
+        self.equal(self.scripted([(200, config)], "config", "show", "-o", "name")[0].stdout, "router.group\nlog.level\n", "names")
+        self.equal(json.loads(self.scripted([(200, config)], "config", "show", "-o", "json")[0].stdout), config, "json")
+        change = {"applied": [{"key": "log.level", "from": "info", "to": "debug"}], "restart": [{"key": "router.workers", "from": "1", "to": None}]}
+        done, requests = self.scripted([(200, change)], "reload")
+        self.equal((done.returncode, requests[0][:2]), (0, ("POST", "/v1/reload")), done.stderr)
+        self.equal(done.stdout, "applied    log.level: info -> debug\nrestart    router.workers: 1 -> -\n", "changes")
+        self.expect("restart of the daemon" in done.stderr, "hint", done.stderr)
+        done, requests = self.scripted([(200, change)], "config", "check", "-o", "name")
+        self.equal((done.returncode, done.stdout, requests[0][:2]), (1, "log.level\nrouter.workers\n", ("POST", "/v1/reload?dry_run=true")), done.stderr)
+        done, _ = self.scripted([(200, {"applied": [], "restart": []})], "config", "check")
+        self.equal((done.returncode, done.stdout), (0, "unchanged\n"), done.stderr)
+        bad = (422, {"detail": "x", "errors": [{"code": "E702", "pointer": "", "detail": "er.ini:3: bad"}, {"code": "E702", "pointer": "", "detail": "er.ini:4: bad"}]})
+        done, _ = self.scripted([bad], "reload")
+        self.equal((done.returncode, done.stdout, done.stderr), (3, "", "error[E702]: er.ini:3: bad\nerror[E702]: er.ini:4: bad\n"), "errors")
+
+    def test_log_level(self):
+        done, requests = self.scripted([(200, {"level": "debug", "was": "info"})], "log-level", "debug")
+        self.equal((done.returncode, done.stdout, requests[0][:3]), (0, "debug\n", ("PUT", "/v1/log-level", '{"level":"debug"}')), done.stderr)
+        done, requests = self.scripted([(200, {"log_level": "warn", "items": []})], "log-level", "-o", "json")
+        self.equal((done.returncode, done.stdout, requests[0][:2]), (0, '{"level":"warn"}\n', ("GET", "/v1/config")), done.stderr)
+        self.assert_wrong(["log-level", "a", "b"], ["error[E800]", "too many"])
+
+    def test_drain(self):
+        done, requests = self.scripted([(200, {"draining": True})], "drain")
+        self.equal((done.returncode, done.stdout, requests[0][:2]), (0, "draining\n", ("POST", "/v1/drain")), done.stderr)
+        alive = (200, {"status": "alive"})
+        done, requests = self.scripted([(200, {"draining": True})] + [alive] * 50, "drain", "--wait", "--timeout", "1")
+        self.equal((done.returncode, [r[1] for r in requests[1:3]]), (5, ["/livez", "/livez"]), "it goes on living")
+        self.expect("error[E803]" in done.stderr, "timeout", done.stderr)
+
     # ---- dead letters
 
     @staticmethod
@@ -649,6 +686,15 @@ class Tests:
         self.equal(run(0, "subscriber", "remove", "me", "--cascade", "--yes", "-o", "name"), "me\n", "cascade")
         self.equal(run(0, "sub", "export"), before, "as before")
         self.expect(json.loads(run(0, "status", "-o", "json"))["revision"] >= 3, "status")
+        self.equal(run(0, "config", "check"), "unchanged\n", "configuration")
+        self.expect("log.level" in run(0, "config", "show"), "configuration")
+        before = run(0, "log-level")
+        self.equal(run(0, "log-level", "error"), "error\n", "log level")
+        self.equal(run(0, "reload"), f"applied    log.level: error -> {before}", "reload")
+        run(3, "log-level", "loud")
+        run(0, "drain", "--wait")
+        run(4, "status")
+        self.equal(demo.wait(DEADLINE), 0, "the demo ended well")
 
     def run(self, only):
         tests = [name for name in dir(self) if name.startswith("test_") and (not only or only in name)]

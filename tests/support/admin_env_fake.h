@@ -33,6 +33,9 @@ struct fake_env {
     char sent_topic[100];
     struct er_admin_destination broken; /* how this topic is; all others are in order */
     const char *broken_topic;
+    const char *log_level;
+    const char *config_errors; /* what a reload finds wrong; NULL: nothing */
+    size_t reloads;
     size_t commits;
     int64_t last_uid;
     char last_what[400];
@@ -254,6 +257,48 @@ static inline void fake_env_warn(void *ctx, const struct er_err *err)
     snprintf(fake->last_warning, sizeof fake->last_warning, "%s", err->text);
 }
 
+static inline void fake_env_config(void *ctx, struct er_json_writer *w)
+{
+    const struct fake_env *fake = ctx;
+
+    er_jw_member_string(w, "log_level", er_str_of(fake->log_level));
+    er_jw_key(w, ER_STR("items"));
+    er_jw_array(w);
+    er_jw_end(w);
+}
+
+static inline bool fake_env_log_level(void *ctx, struct er_str level, const char **was)
+{
+    struct fake_env *fake = ctx;
+
+    *was = fake->log_level;
+    if (!er_str_eq(level, ER_STR("debug"))) {
+        return false;
+    }
+    fake->log_level = "debug";
+    return true;
+}
+
+static inline enum er_code fake_env_reload(void *ctx, bool dry_run, struct er_json_writer *w, struct er_buf *errors)
+{
+    struct fake_env *fake = ctx;
+
+    if (fake->config_errors != NULL) {
+        er_buf_add(errors, er_str_of(fake->config_errors));
+        return ER_E_CONFIG_VALUE;
+    }
+    fake->reloads += !dry_run;
+    er_jw_key(w, ER_STR("applied"));
+    er_jw_array(w);
+    er_jw_end(w);
+    return ER_OK;
+}
+
+static inline void fake_env_drain(void *ctx)
+{
+    ((struct fake_env *)ctx)->draining = true;
+}
+
 /* The store's directory is made under parent, for example "/tmp". */
 static inline bool fake_env_open(struct fake_env *fake, const char *parent)
 {
@@ -283,7 +328,12 @@ static inline bool fake_env_open(struct fake_env *fake, const char *parent)
                                        .metrics = fake_env_metrics,
                                        .draining = fake_env_draining,
                                        .log = fake_env_log,
-                                       .warn = fake_env_warn };
+                                       .warn = fake_env_warn,
+                                       .config = fake_env_config,
+                                       .log_level = fake_env_log_level,
+                                       .reload = fake_env_reload,
+                                       .drain = fake_env_drain };
+    fake->log_level = "info";
     return er_ruleset_new(&options, &fake->env.ruleset, &err) == ER_OK &&
            er_store_open(fake->store_path, &fake->env.store, &err) == ER_OK;
 }
