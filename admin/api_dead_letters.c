@@ -1,5 +1,6 @@
-/* /v1/dead-letters, /v1/dead-letters/{ref} and /v1/dead-letters/{ref}/retry. */
-#include <inttypes.h>
+/* GET /v1/dead-letters and /v1/dead-letters/{ref}. */
+#include "admin/api_dead_letters.h"
+
 #include <stdio.h>
 #include <time.h>
 #include "admin/etag.h"
@@ -9,15 +10,6 @@
 
 enum { COLLECTION = 'd' };
 
-/* What a call about dead letters keeps while the router works; in the call's arena. */
-struct work {
-    struct er_letters_request read;
-    struct er_letters_request send;
-    struct er_store_letter key;
-    struct er_store_retry before; /* what the store knew of the letter */
-    bool again;
-};
-
 static int64_t now_ms(void)
 {
     struct timespec t;
@@ -26,29 +18,29 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static struct work *new_work(struct er_call *call)
+struct er_letters_request *er_letters_request_new(struct er_call *call, enum er_letters_op op, er_letters_done *done)
 {
-    struct work *work = er_arena_calloc(call->arena, 1, sizeof *work);
+    struct er_letters_request *request = er_arena_calloc(call->arena, 1, sizeof *request);
 
-    if (work == NULL) {
+    if (request == NULL) {
         er_call_fail(call, ER_E_NOMEM, "out of memory", NULL);
         return NULL;
     }
-    work->read.arena = work->send.arena = call->arena;
-    work->read.arg = work->send.arg = call;
-    call->work = work;
-    return work;
+    request->op = op;
+    request->arena = call->arena;
+    request->done = done;
+    request->arg = call;
+    return request;
 }
 
-static void submit(struct er_call *call, struct er_letters_request *request)
+void er_letters_submit(struct er_call *call, struct er_letters_request *request)
 {
     const struct er_admin_env *env = call->api->env;
 
     env->letters(env->ctx, request);
 }
 
-/* Ends the call unless there is a good answer. */
-static bool has_answer(struct er_call *call, const struct er_letters_request *request)
+bool er_letters_answered(struct er_call *call, const struct er_letters_request *request)
 {
     if (call->api->closed) {
         er_call_fail(call, ER_E_UNAVAILABLE, "the router is shutting down", NULL);
@@ -56,6 +48,22 @@ static bool has_answer(struct er_call *call, const struct er_letters_request *re
     }
     if (request->code != ER_OK) {
         er_call_refuse(call, request->code, &request->err);
+        return false;
+    }
+    return true;
+}
+
+bool er_letters_read_one(struct er_call *call, struct er_letters_request *request)
+{
+    request->items = er_arena_calloc(call->arena, 1, sizeof *request->items);
+    request->n_items = 1;
+    if (request->items == NULL) {
+        er_call_fail(call, ER_E_NOMEM, "out of memory", NULL);
+        return false;
+    }
+    if (!er_letter_ref_read(call->id, &request->items->place)) {
+        er_call_fail(call, ER_E_NOT_FOUND, "there is no such dead letter",
+                     "a ref is PARTITION-OFFSET, as GET /v1/dead-letters shows it");
         return false;
     }
     return true;
@@ -158,7 +166,7 @@ static void list_done(void *arg, struct er_letters_request *request)
     enum er_code code = ER_OK;
     struct er_err err;
 
-    if (!has_answer(call, request)) {
+    if (!er_letters_answered(call, request)) {
         return;
     }
     er_reply_json(&call->reply, 200, &w);
@@ -188,210 +196,52 @@ static void list_done(void *arg, struct er_letters_request *request)
 
 void er_api_list_dead_letters(struct er_call *call)
 {
-    struct work *work;
+    struct er_letters_request *request;
     struct er_page page;
 
-    if (!er_call_page(call, COLLECTION, &page) || (work = new_work(call)) == NULL) {
+    if (!er_call_page(call, COLLECTION, &page) || (request = er_letters_request_new(call, ER_LETTERS_LIST, list_done)) == NULL) {
         return;
     }
-    work->read.op = ER_LETTERS_LIST;
-    work->read.limit = page.limit;
-    work->read.done = list_done;
-    if (!er_call_flag(call, "brief", &work->read.brief) || !read_filter(call, &work->read.filter) ||
-        !read_place(call, page.after_id, &work->read)) {
-        return;
+    request->limit = page.limit;
+    if (er_call_flag(call, "brief", &request->brief) && read_filter(call, &request->filter) &&
+        read_place(call, page.after_id, request)) {
+        er_letters_submit(call, request);
     }
-    submit(call, &work->read);
 }
 
 /* ---- One */
 
 static void get_done(void *arg, struct er_letters_request *request)
 {
+    const struct er_letter_item *item = request->items;
     struct er_call *call = arg;
     struct er_store_retry retry;
     struct er_json_writer w;
     struct er_err err;
     enum er_code code;
 
-    if (!has_answer(call, request)) {
+    if (!er_letters_answered(call, request)) {
         return;
     }
-    code = retry_of(call, request->letters, &retry, &err);
+    if (item->code != ER_OK) {
+        er_call_refuse(call, item->code, &item->err);
+        return;
+    }
+    code = retry_of(call, item->letter, &retry, &err);
     if (code != ER_OK) {
         er_call_refuse(call, code, &err);
         return;
     }
     er_reply_json(&call->reply, 200, &w);
-    er_letter_write(&w, request->letters, &retry, false);
+    er_letter_write(&w, item->letter, &retry, false);
     er_call_finish(call);
-}
-
-/* Asks for the letter of the path. */
-static void read_one(struct er_call *call, struct work *work, void (*done)(void *arg, struct er_letters_request *request))
-{
-    work->read.op = ER_LETTERS_READ;
-    work->read.done = done;
-    if (!er_letter_ref_read(call->id, &work->read.place)) {
-        er_call_fail(call, ER_E_NOT_FOUND, "there is no such dead letter",
-                     "a ref is PARTITION-OFFSET, as GET /v1/dead-letters shows it");
-        return;
-    }
-    submit(call, &work->read);
 }
 
 void er_api_get_dead_letter(struct er_call *call)
 {
-    struct work *work = new_work(call);
+    struct er_letters_request *request = er_letters_request_new(call, ER_LETTERS_READ, get_done);
 
-    if (work != NULL) {
-        read_one(call, work, get_done);
-    }
-}
-
-/* ---- Retry
- *
- *   read the letter -> is there somebody to send it to? -> the store: begun -> send -> the store: sent, or as before
- *
- * Where the outcome is not known, the store goes on saying so: nothing is sent twice unless that is asked for. */
-
-struct receiver {
-    struct er_call *call;
-    struct work *work;
-    bool paused;
-    bool no_memory;
-};
-
-static bool find_receiver(void *ctx, const struct er_store_subscriber *row)
-{
-    struct receiver *receiver = ctx;
-
-    receiver->paused = row->state == ER_SUBSCRIBER_PAUSED;
-    receiver->work->send.topic = er_arena_dup(receiver->call->arena, row->topic);
-    receiver->no_memory = receiver->work->send.topic.p == NULL;
-    return false;
-}
-
-/* Whom the letter is for, and whether it may go there. */
-static enum er_code check_receiver(struct er_call *call, struct work *work, const struct er_letter *letter, struct er_err *err)
-{
-    struct receiver receiver = { .call = call, .work = work };
-    enum er_code code;
-
-    if (letter->truncated >= 0) {
-        return er_err_set(err, ER_E_LETTER_TRUNCATED,
-                          "%" PRId64 " bytes of the event are not in the dead letter; its source record is %.*s", letter->truncated,
-                          ER_STR_ARG(letter->source));
-    }
-    if (letter->subscriber.n == 0) {
-        return er_err_set(err, ER_E_LETTER_NO_SUBSCRIBER,
-                          "the dead letter is about the event itself, not about the copy of a subscriber; correct the event and "
-                          "publish it to its source topic (%.*s)",
-                          ER_STR_ARG(letter->source));
-    }
-    code = er_store_get_subscriber(call->api->env->store, letter->subscriber, find_receiver, &receiver, err);
-    if (code == ER_E_NOT_FOUND) {
-        return er_err_set(err, ER_E_LETTER_NO_SUBSCRIBER, "subscriber %.*s does not exist any more; create it again to send this",
-                          ER_STR_ARG(letter->subscriber));
-    }
-    if (code == ER_OK && receiver.paused) {
-        return er_err_set(err, ER_E_SUBSCRIBER_PAUSED, "subscriber %.*s is paused; resume it first",
-                          ER_STR_ARG(letter->subscriber));
-    }
-    return code == ER_OK && receiver.no_memory ? er_err_set(err, ER_E_NOMEM, "out of memory") : code;
-}
-
-static enum er_code begin(struct er_call *call, struct work *work, const struct er_letter *letter, struct er_err *err)
-{
-    const struct er_store_retry begun = { ER_RETRY_UNKNOWN, now_ms() };
-    struct er_store *store = call->api->env->store;
-    enum er_code code;
-
-    work->key = er_letter_key(letter);
-    code = er_store_retry_get(store, &work->key, &work->before, err);
-    if (code == ER_OK && work->before.state != ER_RETRY_NONE && !work->again) {
-        return er_err_set(
-            err, ER_E_LETTER_RETRIED,
-            work->before.state == ER_RETRY_SENT
-                ? "the dead letter was sent again already; again=true sends it once more"
-                : "a retry of the dead letter was begun and perhaps written; again=true sends it, perhaps a second time");
-    }
-    return code == ER_OK ? er_store_retry_set(store, &work->key, &begun, err) : code;
-}
-
-static void answer_sent(struct er_call *call, const struct work *work)
-{
-    const struct er_letter *letter = work->send.letter;
-    char ref[ER_LETTER_REF_MAX];
-    struct er_json_writer w;
-
-    er_reply_json(&call->reply, 200, &w);
-    er_jw_object(&w);
-    er_jw_member_string(&w, "ref", er_letter_ref_write(letter->place, ref));
-    er_jw_member_string(&w, "subscriber", letter->subscriber);
-    er_jw_member_string(&w, "topic", work->send.topic);
-    er_jw_member_uint(&w, "partition", (uint64_t)work->send.sent.partition);
-    er_jw_member_uint(&w, "offset", (uint64_t)work->send.sent.offset);
-    er_jw_member_uint(&w, "attempts", letter->attempts < 0 ? 1 : (uint64_t)letter->attempts + 1);
-    er_jw_end(&w);
-    er_call_finish(call);
-}
-
-/* The record is there, or not: what the store says cannot change that any more. */
-static void remember(struct er_call *call, const struct work *work)
-{
-    const struct er_store_retry sent = { ER_RETRY_SENT, now_ms() };
-    const struct er_admin_env *env = call->api->env;
-    struct er_err err;
-
-    if (!work->send.unknown &&
-        er_store_retry_set(env->store, &work->key, work->send.code == ER_OK ? &sent : &work->before, &err) != ER_OK) {
-        env->warn(env->ctx, &err);
-    }
-}
-
-static void send_done(void *arg, struct er_letters_request *request)
-{
-    struct er_call *call = arg;
-    struct work *work = call->work;
-
-    if (!call->api->closed) {
-        remember(call, work);
-    }
-    if (has_answer(call, request)) {
-        answer_sent(call, work);
-    }
-}
-
-static void retry_read(void *arg, struct er_letters_request *request)
-{
-    struct er_call *call = arg;
-    struct work *work = call->work;
-    struct er_err err;
-    enum er_code code;
-
-    if (!has_answer(call, request)) {
-        return;
-    }
-    code = check_receiver(call, work, request->letters, &err);
-    if (code == ER_OK) {
-        code = begin(call, work, request->letters, &err);
-    }
-    if (code != ER_OK) {
-        er_call_refuse(call, code, &err);
-        return;
-    }
-    work->send.op = ER_LETTERS_SEND;
-    work->send.letter = request->letters;
-    work->send.done = send_done;
-    submit(call, &work->send);
-}
-
-void er_api_retry_dead_letter(struct er_call *call)
-{
-    struct work *work = new_work(call);
-
-    if (work != NULL && er_call_flag(call, "again", &work->again)) {
-        read_one(call, work, retry_read);
+    if (request != NULL && er_letters_read_one(call, request)) {
+        er_letters_submit(call, request);
     }
 }

@@ -72,6 +72,10 @@ extern const struct er_ctl_noun er_ctl_explain;
 extern const struct er_ctl_noun er_ctl_dead_letter;
 extern const struct er_ctl_noun er_ctl_status;
 extern const struct er_ctl_noun er_ctl_health;
+extern const struct er_ctl_noun er_ctl_config; /* ctl_control.c */
+extern const struct er_ctl_noun er_ctl_reload;
+extern const struct er_ctl_noun er_ctl_log_level;
+extern const struct er_ctl_noun er_ctl_drain;
 extern const struct er_ctl_noun er_ctl_rule;
 extern const struct er_ctl_noun er_ctl_version;
 

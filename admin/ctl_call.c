@@ -128,7 +128,7 @@ static enum er_ctl_exit judge(struct er_ctl_session *session, const struct er_ct
     bool good = reply->status >= 200 && reply->status < 300;
 
     *answer = parse_body(session, reply);
-    if (options != NULL && options->accept_unavailable && reply->status == 503) {
+    if (options != NULL && reply->status == options->accept) {
         good = true;
     }
     if (good && *answer == NULL && reply->body.n > 0) {

@@ -26,8 +26,8 @@ void er_ctl_session_close(struct er_ctl_session *session);
 typedef const char *er_ctl_place_cb(void *ctx, struct er_str *pointer);
 
 struct er_ctl_request_options {
-    bool accept_unavailable; /* a 503 is an answer too */
-    er_ctl_place_cb *place;  /* NULL: pointers are printed as they are */
+    long accept;            /* an HTTP status that is an answer too; 0: none */
+    er_ctl_place_cb *place; /* NULL: pointers are printed as they are */
     void *place_ctx;
     uint64_t *revision; /* NULL, or gets the rule set's revision from the answer */
     long *status;       /* NULL, or gets the HTTP status */

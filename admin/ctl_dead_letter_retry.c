@@ -3,6 +3,9 @@
 #include "admin/ctl_dead_letter.h"
 #include "admin/ctl_output.h"
 #include "admin/ctl_print.h"
+#include "rules/base/json_write.h"
+
+enum { BATCH = 100 };
 
 /* A dead letter that is to be sent. */
 struct chosen {
@@ -34,6 +37,13 @@ static enum er_ctl_exit out_of_memory(void)
 {
     er_ctl_error(ER_E_NOMEM, "out of memory");
     return ER_CTL_NEGATIVE;
+}
+
+static struct er_str text_of(const struct er_json *letter, const char *name)
+{
+    const struct er_json *member = er_json_member(letter, er_str_of(name));
+
+    return member != NULL && (member->type == ER_JSON_STRING || member->type == ER_JSON_NUMBER) ? member->text : ER_STR("");
 }
 
 /* ---- Sending */
@@ -106,13 +116,6 @@ static enum er_ctl_exit send_named(struct retry *retry)
 }
 
 /* ---- Choosing */
-
-static struct er_str text_of(const struct er_json *letter, const char *name)
-{
-    const struct er_json *member = er_json_member(letter, er_str_of(name));
-
-    return member != NULL && (member->type == ER_JSON_STRING || member->type == ER_JSON_NUMBER) ? member->text : ER_STR("");
-}
 
 /* Splits "topic/partition/offset"; what has another form sorts first. */
 static void read_source(struct chosen *chosen, struct er_str source)
@@ -214,31 +217,136 @@ static void note_failed(struct retry *retry, struct er_str subscriber)
     }
 }
 
+/* The next ones that are still to be sent, at most `most`; *at: where to go on. */
+static size_t take_batch(struct retry *retry, size_t *at, size_t most, const struct chosen **batch)
+{
+    size_t n = 0;
+
+    for (; *at < retry->n && n < most; (*at)++) {
+        if (has_failed(retry, retry->chosen[*at].subscriber)) {
+            retry->left++;
+        } else {
+            batch[n++] = &retry->chosen[*at];
+        }
+    }
+    return n;
+}
+
+static void write_refs(const struct chosen *const *batch, size_t n, struct er_buf *body)
+{
+    struct er_json_writer w;
+
+    er_jw_init(&w, body);
+    er_jw_object(&w);
+    er_jw_key(&w, ER_STR("refs"));
+    er_jw_array(&w);
+    for (size_t i = 0; i < n; i++) {
+        er_jw_string(&w, batch[i]->ref);
+    }
+    er_jw_end(&w);
+    er_jw_end(&w);
+}
+
+/* What is wrong is wrong with this letter; the others of its subscriber may go on. */
+static bool is_about_letter(struct er_str code)
+{
+    static const char *const codes[] = { "E404", "E440", "E441", "E442", "E604", "E605" };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (er_str_eq(code, er_str_of(codes[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum er_ctl_exit judge(struct retry *retry, const struct chosen *chosen, const struct er_json *item)
+{
+    struct er_str code = text_of(item, "code"), detail = text_of(item, "detail");
+
+    if (code.n == 0) {
+        print_sent(retry->ctl, chosen->ref, item);
+        retry->sent++;
+        return ER_CTL_OK;
+    }
+    if (er_str_eq(code, ER_STR("E443"))) { /* by somebody else, meanwhile */
+        retry->before++;
+        return ER_CTL_OK;
+    }
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "error[%.*s]: %.*s: %.*s\n", ER_STR_ARG(code), ER_STR_ARG(chosen->ref), ER_STR_ARG(detail));
+    retry->left++;
+    if (!is_about_letter(code) && !has_failed(retry, chosen->subscriber)) {
+        note_failed(retry, chosen->subscriber);
+    }
+    return er_str_eq(code, ER_STR("E601")) ? ER_CTL_TIMEOUT : ER_CTL_REFUSED;
+}
+
+/* *status: 413 when they are too large for one request, and then nothing has happened. */
+static enum er_ctl_exit send_batch(struct retry *retry, const struct chosen *const *batch, size_t n, long *status)
+{
+    bool again = er_ctl_has(retry->args, "again");
+    struct er_ctl_request request = { .method = "POST",
+                                      .target = again ? "/v1/dead-letters/retry?again=true" : "/v1/dead-letters/retry" };
+    const struct er_ctl_request_options options = { .accept = n > 1 ? 413 : 0, .status = status };
+    const struct er_json *answer = NULL, *items, *item;
+    struct er_buf body = { 0 };
+    enum er_ctl_exit result, one;
+
+    write_refs(batch, n, &body);
+    if (body.failed) {
+        er_buf_free(&body);
+        return out_of_memory();
+    }
+    request.body = er_buf_str(&body);
+    result = er_ctl_call(&retry->session, &request, &options, &answer);
+    er_buf_free(&body);
+    if (result != ER_CTL_OK || *status == 413) {
+        return result;
+    }
+    items = er_json_member(answer, ER_STR("items"));
+    item = items == NULL ? NULL : items->first;
+    for (size_t i = 0; i < n && item != NULL; i++, item = item->next) {
+        one = judge(retry, batch[i], item);
+        result = result == ER_CTL_OK ? one : result;
+    }
+    return result;
+}
+
+static enum er_ctl_exit show_chosen(const struct retry *retry)
+{
+    for (size_t i = 0; i < retry->n; i++) {
+        er_ctl_print_change(retry->ctl, "retried", retry->chosen[i].ref);
+    }
+    return ER_CTL_OK;
+}
+
 /* After a failure the rest of that subscriber is left: a repetition of the command goes on there, in order. */
 static enum er_ctl_exit send_chosen(struct retry *retry)
 {
+    const struct chosen *batch[BATCH];
     enum er_ctl_exit result = ER_CTL_OK;
+    size_t most = BATCH, at = 0;
 
-    for (size_t i = 0; i < retry->n && !retry->no_memory; i++) {
-        const struct chosen *chosen = &retry->chosen[i];
-        enum er_ctl_exit one;
+    while (at < retry->n && !retry->no_memory) {
+        size_t left = retry->left, first = at, n = take_batch(retry, &at, most, batch);
+        enum er_ctl_exit one = ER_CTL_OK;
+        long status = 0;
 
-        if (has_failed(retry, chosen->subscriber)) {
-            retry->left++;
+        if (n > 0) {
+            one = send_batch(retry, batch, n, &status);
+        }
+        if (status == 413 && n > 1) {
+            most = n / 2;
+            at = first;
+            retry->left = left;
             continue;
         }
-        one = send_one(retry, chosen->ref);
+        if (status != 200 && n > 0) { /* refused as a whole, or nobody answers */
+            retry->left += n + (retry->n - at);
+            at = retry->n;
+        }
         result = result == ER_CTL_OK ? one : result;
-        if (!goes_on(one)) {
-            retry->left += retry->n - i;
-            return one;
-        }
-        if (one == ER_CTL_OK) {
-            retry->sent++;
-        } else {
-            retry->left++;
-            note_failed(retry, chosen->subscriber);
-        }
     }
     return retry->no_memory ? out_of_memory() : result;
 }
@@ -261,6 +369,9 @@ static enum er_ctl_exit send_all(struct retry *retry)
     }
     if (retry->n > 0) {
         qsort(retry->chosen, retry->n, sizeof *retry->chosen, by_source);
+    }
+    if (er_ctl_has(retry->args, "dry-run")) {
+        return show_chosen(retry);
     }
     result = send_chosen(retry);
     (void)fflush(stdout);

@@ -13,8 +13,8 @@
 #define DEFAULT_SOCKET "/run/eventrouter/admin.sock"
 
 static const struct er_ctl_noun *const nouns[] = {
-    &er_ctl_subscription, &er_ctl_subscriber, &er_ctl_explain, &er_ctl_dead_letter,
-    &er_ctl_status,       &er_ctl_health,     &er_ctl_rule,    &er_ctl_version,
+    &er_ctl_subscription, &er_ctl_subscriber, &er_ctl_explain,   &er_ctl_dead_letter, &er_ctl_status, &er_ctl_health,
+    &er_ctl_config,       &er_ctl_reload,     &er_ctl_log_level, &er_ctl_drain,       &er_ctl_rule,   &er_ctl_version,
 };
 #define NOUNS (sizeof nouns / sizeof *nouns)
 

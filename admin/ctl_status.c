@@ -60,7 +60,7 @@ static enum er_ctl_exit run_health(const struct er_ctl *ctl, const struct er_ctl
 {
     const struct er_ctl_request request = { .method = "GET", .target = "/readyz?verbose" };
     long status = 0;
-    const struct er_ctl_request_options options = { .accept_unavailable = true, .status = &status };
+    const struct er_ctl_request_options options = { .accept = 503, .status = &status };
     struct er_ctl_session session;
     const struct er_json *answer = NULL;
     enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);

@@ -52,6 +52,15 @@ struct er_admin_env {
     bool (*draining)(void *ctx);
     /* One log line. */
     void (*log)(void *ctx, const struct er_admin_access *access);
+    /* Members of the configuration's object (the caller opened it): log_level, items. */
+    void (*config)(void *ctx, struct er_json_writer *w);
+    /* false: there is no such level. *was: static. */
+    bool (*log_level)(void *ctx, struct er_str level, const char **was);
+    /* Reads the configuration again; what can change does, unless dry_run. Members: applied, restart. With ER_E_CONFIG* one line per error, and
+     * w as it was. */
+    enum er_code (*reload)(void *ctx, bool dry_run, struct er_json_writer *w, struct er_buf *errors);
+    /* Begins the graceful stop, as SIGTERM does; again is harmless. */
+    void (*drain)(void *ctx);
     /* A failure that is not the answer to a request. */
     void (*warn)(void *ctx, const struct er_err *err);
 };

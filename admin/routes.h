@@ -45,11 +45,16 @@ void er_api_resume_subscriber(struct er_call *call);
 void er_api_delete_subscriber(struct er_call *call);
 void er_api_list_dead_letters(struct er_call *call); /* api_dead_letters.c */
 void er_api_get_dead_letter(struct er_call *call);
-void er_api_retry_dead_letter(struct er_call *call);
+void er_api_retry_dead_letter(struct er_call *call); /* api_retry.c */
+void er_api_retry_dead_letters(struct er_call *call);
 void er_api_validate(struct er_call *call); /* api_validate.c */
 void er_api_test(struct er_call *call);     /* api_test.c */
 void er_api_explain(struct er_call *call);  /* api_explain.c */
-void er_api_status(struct er_call *call);   /* api_status.c */
+void er_api_config(struct er_call *call);   /* api_control.c */
+void er_api_put_log_level(struct er_call *call);
+void er_api_reload(struct er_call *call);
+void er_api_drain(struct er_call *call);
+void er_api_status(struct er_call *call); /* api_status.c */
 void er_api_livez(struct er_call *call);
 void er_api_readyz(struct er_call *call);
 void er_api_metrics(struct er_call *call);

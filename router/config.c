@@ -269,7 +269,7 @@ void er_config_free(struct er_config *config)
 }
 
 /* One line whatever the value holds: a certificate has line ends. */
-static void print_value(const char *value, bool secret, struct er_buf *out)
+static void add_value(const char *value, bool secret, struct er_buf *out)
 {
     if (secret && value[0] != '\0') {
         er_buf_add(out, ER_STR(MASK));
@@ -285,24 +285,60 @@ static void print_value(const char *value, bool secret, struct er_buf *out)
     }
 }
 
-void er_config_print(const struct er_config *config, struct er_buf *out)
+struct row {
+    const char *section, *key, *value, *origin;
+    bool secret;
+};
+
+static void show(const struct row *row, struct er_buf *text, er_config_item_cb *cb, void *ctx)
+{
+    struct er_config_item item = { .origin = row->origin, .secret = row->secret };
+    size_t n;
+
+    er_buf_clear(text);
+    er_buf_printf(text, "%s.%s", row->section, row->key);
+    n = text->n;
+    add_value(row->value, row->secret, text);
+    if (text->failed)
+        return;
+    item.key = (struct er_str){ text->p, n };
+    item.value = (struct er_str){ text->p + n, text->n - n };
+    cb(ctx, &item);
+}
+
+void er_config_each(const struct er_config *config, er_config_item_cb *cb, void *ctx)
 {
     const struct er_loaded *loaded = (const struct er_loaded *)config;
     size_t n = 0;
     const struct er_option *options = er_options(&n);
+    struct er_buf text = { 0 };
 
     for (size_t i = 0; i < n; i++) {
-        er_buf_printf(out, "%s.%s = ", options[i].section, options[i].key);
-        print_value(loaded->settings[i].value, false, out);
-        er_buf_printf(out, "  ; %s\n", loaded->settings[i].origin);
+        struct row row = { options[i].section, options[i].key, loaded->settings[i].value, loaded->settings[i].origin, false };
+
+        show(&row, &text, cb, ctx);
     }
     for (unsigned scope = 0; scope < ER_SCOPE_COUNT; scope++) {
         const struct er_property_list *list = &loaded->properties[scope];
 
         for (size_t i = 0; i < list->n; i++) {
-            er_buf_printf(out, "%s.%s = ", er_property_section((enum er_property_scope)scope), list->items[i].name);
-            print_value(list->items[i].value, er_property_is_secret(list->items[i].name), out);
-            er_buf_printf(out, "  ; %s\n", list->items[i].origin);
+            struct row row = { er_property_section((enum er_property_scope)scope), list->items[i].name, list->items[i].value,
+                               list->items[i].origin, er_property_is_secret(list->items[i].name) };
+
+            show(&row, &text, cb, ctx);
         }
     }
+    er_buf_free(&text);
+}
+
+static void print_item(void *ctx, const struct er_config_item *item)
+{
+    er_buf_printf(ctx, "%.*s = ", ER_STR_ARG(item->key));
+    er_buf_add(ctx, item->value);
+    er_buf_printf(ctx, "  ; %s\n", item->origin);
+}
+
+void er_config_print(const struct er_config *config, struct er_buf *out)
+{
+    er_config_each(config, print_item, out);
 }

@@ -76,6 +76,16 @@ void er_config_free(struct er_config *config);
 /* Must the value of this librdkafka property never be shown (password, secret, token, private key, ...)? */
 bool er_property_is_secret(const char *name);
 
+/* Every key with its value as text, one line, secrets masked; valid for the call. In the order of --print-config. */
+struct er_config_item {
+    struct er_str key;   /* "section.key" */
+    struct er_str value; /* as the user wrote it, or the default */
+    const char *origin;
+    bool secret;
+};
+typedef void er_config_item_cb(void *ctx, const struct er_config_item *item);
+void er_config_each(const struct er_config *config, er_config_item_cb *cb, void *ctx); /* without memory it ends early */
+
 /* --print-config: one line per key, "section.key = value  ; origin", secrets as "****". */
 void er_config_print(const struct er_config *config, struct er_buf *out);
 

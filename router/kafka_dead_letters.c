@@ -13,7 +13,14 @@ enum {
     SLICE_MS = 200,  /* longest wait, so that a stop is noticed */
     IDLE_MS = 30000, /* then the clients go */
     REQUESTS_MAX = 64,
+    TOPICS_MAX = 16,
     CLIENT_NUMBER = 900, /* instead of a worker's, in client.id and log lines */
+};
+
+struct topic {
+    struct topic *next;
+    struct er_sink_topic *topic;
+    char name[];
 };
 
 struct er_kafka_dead_letters {
@@ -25,8 +32,8 @@ struct er_kafka_dead_letters {
     /* the thread's */
     struct er_kafka_letter_reader *reader;
     struct er_kafka_sink *sink;
-    struct er_sink_topic *topic; /* the last one that was written to */
-    struct er_buf topic_name;
+    struct topic *topics; /* that were written to lately */
+    size_t n_topics;
     struct er_dead_letter_scratch scratch;
 
     pthread_t thread;
@@ -47,44 +54,87 @@ static void append(struct er_letters_request **list, struct er_letters_request *
 
 /* ---- Sending: on the thread */
 
-static void close_topic(struct er_kafka_dead_letters *letters)
-{
-    if (letters->topic != NULL) {
-        const struct er_sink sink = er_kafka_sink_seam(letters->sink);
+/* One record on its way. */
+struct sending {
+    struct er_sink_ticket ticket; /* first: the sink hands its address back */
+    struct er_letter_item *item;
+    enum er_sink_result result;
+    bool reported;
+};
 
-        sink.ops->close(sink.ctx, letters->topic);
+static void close_topics(struct er_kafka_dead_letters *letters)
+{
+    while (letters->topics != NULL) {
+        const struct er_sink sink = er_kafka_sink_seam(letters->sink);
+        struct topic *topic = letters->topics;
+
+        letters->topics = topic->next;
+        sink.ops->close(sink.ctx, topic->topic);
+        free(topic);
     }
-    letters->topic = NULL;
+    letters->n_topics = 0;
 }
 
 static void close_sink(struct er_kafka_dead_letters *letters)
 {
-    close_topic(letters);
+    close_topics(letters);
     er_kafka_sink_free(letters->sink);
     letters->sink = NULL;
 }
 
-static enum er_code open_topic(struct er_kafka_dead_letters *letters, struct er_str topic, struct er_err *err)
+/* Called with every report, inside of poll and hurry. */
+static void on_report(void *arg, const rd_kafka_message_t *message)
 {
-    const struct er_sink sink = er_kafka_sink_seam(letters->sink);
+    struct sending *sending = message->_private;
+    bool failed = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (letters->topic != NULL && er_str_eq(er_buf_str(&letters->topic_name), topic))
-        return ER_OK;
-    close_topic(letters);
-    er_buf_clear(&letters->topic_name);
-    er_buf_add(&letters->topic_name, topic);
-    if (!letters->topic_name.failed)
-        letters->topic = sink.ops->open(sink.ctx, topic);
-    return letters->topic == NULL ? er_err_set(err, ER_E_NOMEM, "out of memory while sending a dead letter") : ER_OK;
+    (void)arg;
+    sending->item->sent = (struct er_letter_place){ message->partition, message->offset };
+    sending->item->unknown = failed && rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
 }
 
-static enum er_code open_sink(struct er_kafka_dead_letters *letters, struct er_str topic, struct er_err *err)
+static enum er_code open_sink(struct er_kafka_dead_letters *letters, struct er_err *err)
 {
-    enum er_code code = ER_OK;
+    enum er_code code;
 
-    if (letters->sink == NULL)
-        code = er_kafka_sink_new(&letters->sending, letters->o.log, CLIENT_NUMBER, &letters->sink, err);
-    return code == ER_OK ? open_topic(letters, topic, err) : code;
+    if (letters->sink != NULL)
+        return ER_OK;
+    code = er_kafka_sink_new(&letters->sending, letters->o.log, CLIENT_NUMBER, &letters->sink, err);
+    if (code == ER_OK)
+        er_kafka_sink_watch(letters->sink, on_report, letters);
+    return code;
+}
+
+static struct topic *find_topic(struct er_kafka_dead_letters *letters, struct er_str name)
+{
+    for (struct topic *topic = letters->topics; topic != NULL; topic = topic->next) {
+        if (er_str_eq(er_str_of(topic->name), name))
+            return topic;
+    }
+    return NULL;
+}
+
+/* NULL without memory. */
+static struct er_sink_topic *open_topic(struct er_kafka_dead_letters *letters, struct er_str name)
+{
+    const struct er_sink sink = er_kafka_sink_seam(letters->sink);
+    struct topic *topic = find_topic(letters, name);
+
+    if (topic != NULL)
+        return topic->topic;
+    topic = calloc(1, sizeof *topic + name.n + 1);
+    if (topic == NULL)
+        return NULL;
+    memcpy(topic->name, name.p, name.n);
+    topic->topic = sink.ops->open(sink.ctx, name);
+    if (topic->topic == NULL) {
+        free(topic);
+        return NULL;
+    }
+    topic->next = letters->topics;
+    letters->topics = topic;
+    letters->n_topics++;
+    return topic->topic;
 }
 
 /* Copies keep the order of their source partition, so this one goes where the others of its partition went. */
@@ -108,16 +158,81 @@ static bool out_of_time(const struct er_kafka_dead_letters *letters, const struc
     return atomic_load(&letters->stop) || er_clock_ms() >= request->deadline_ms;
 }
 
-/* Waits for the one report. In the end the record is taken back, and where that is too late, nobody knows. */
-static struct er_sink_report await(struct er_kafka_dead_letters *letters, const struct er_letters_request *request)
+static void judge(struct sending *sending, enum er_sink_result result, const char *text)
 {
-    struct er_sink sink = er_kafka_sink_seam(letters->sink);
-    struct er_sink_report report = { NULL, ER_SINK_RETRY, "no answer in time" };
+    struct er_letter_item *item = sending->item;
+    struct er_str topic = item->topic;
+
+    sending->reported = true;
+    sending->result = result;
+    if (result == ER_SINK_OK)
+        item->code = ER_OK;
+    else if (item->unknown)
+        item->code =
+            er_err_set(&item->err, ER_E_KAFKA_TIMEOUT,
+                       "topic %.*s did not confirm the record in time; whether it is there is not known", ER_STR_ARG(topic));
+    else if (result == ER_SINK_RECALLED || result == ER_SINK_FULL)
+        item->code = er_err_set(&item->err, ER_E_KAFKA_TIMEOUT, "topic %.*s could not be reached in time; nothing was written",
+                                ER_STR_ARG(topic));
+    else
+        item->code = er_err_set(&item->err, er_sink_code(result), "topic %.*s: %s", ER_STR_ARG(topic),
+                                text == NULL ? "no reason given" : text);
+}
+
+static size_t take_reports(struct er_kafka_dead_letters *letters)
+{
+    const struct er_sink sink = er_kafka_sink_seam(letters->sink);
+    struct er_sink_report reports[64];
+    size_t n = sink.ops->poll(sink.ctx, reports, 64);
+
+    for (size_t i = 0; i < n; i++)
+        judge((struct sending *)reports[i].ticket, reports[i].result, reports[i].text);
+    return n;
+}
+
+/* False: the sink does not want it, for all the time there is. */
+static bool enqueue(struct er_kafka_dead_letters *letters, const struct er_letters_request *request, struct sending *sending,
+                    size_t *outstanding)
+{
+    const struct er_sink sink = er_kafka_sink_seam(letters->sink);
+    struct er_sink_topic *topic = open_topic(letters, sending->item->topic);
+    enum er_sink_result result = ER_SINK_FULL;
+    struct er_record record;
+    const char *text = NULL;
+
+    if (topic == NULL || !er_dead_letter_again(&letters->scratch, sending->item->letter, &record)) {
+        sending->item->code = er_err_set(&sending->item->err, ER_E_NOMEM, "out of memory while sending a dead letter");
+        sending->reported = true;
+        return true;
+    }
+    sending->ticket = (struct er_sink_ticket){ source_partition(sending->item->letter), record.has_key };
+    while (result == ER_SINK_FULL && !out_of_time(letters, request)) {
+        result = sink.ops->produce(sink.ctx, topic, &record, &sending->ticket, &text);
+        if (result == ER_SINK_FULL) {
+            (void)sink.ops->hurry(sink.ctx, SLICE_MS * ER_MS_NS);
+            *outstanding -= take_reports(letters);
+        }
+    }
+    *outstanding += result == ER_SINK_OK;
+    if (result != ER_SINK_OK)
+        judge(sending, result, text);
+    return result != ER_SINK_FULL;
+}
+
+/* Waits for the reports. In the end the records are taken back; where that is too late, nobody knows. */
+static void await(struct er_kafka_dead_letters *letters, const struct er_letters_request *request, size_t outstanding)
+{
+    const struct er_sink sink = er_kafka_sink_seam(letters->sink);
     bool purged = false;
 
-    while (sink.ops->poll(sink.ctx, &report, 1) == 0) {
+    while (outstanding > 0) {
+        size_t n = take_reports(letters);
+
+        outstanding -= n;
+        if (n > 0 || outstanding == 0)
+            continue;
         if (purged)
-            break;
+            return;
         if (out_of_time(letters, request)) {
             sink.ops->purge(sink.ctx);
             purged = true;
@@ -125,55 +240,73 @@ static struct er_sink_report await(struct er_kafka_dead_letters *letters, const 
             (void)sink.ops->hurry(sink.ctx, SLICE_MS * ER_MS_NS);
         }
     }
-    return report;
 }
 
-static enum er_code produce(struct er_kafka_dead_letters *letters, struct er_letters_request *request,
-                            const struct er_record *record)
+static bool all_are_sent(const struct er_letters_request *request)
 {
-    struct er_sink sink = er_kafka_sink_seam(letters->sink);
-    struct er_sink_ticket ticket = { source_partition(request->letter), record->has_key };
-    struct er_sink_report report = { &ticket, ER_SINK_FULL, "no producer can be had" };
-    bool uncertain;
-
-    (void)er_kafka_sink_uncertain(letters->sink);
-    while (report.result == ER_SINK_FULL && !out_of_time(letters, request)) {
-        report.result = sink.ops->produce(sink.ctx, letters->topic, record, &ticket, &report.text);
-        if (report.result == ER_SINK_FULL)
-            (void)sink.ops->hurry(sink.ctx, SLICE_MS * ER_MS_NS);
+    for (size_t i = 0; i < request->n_items; i++) {
+        if (request->items[i].code != ER_OK)
+            return false;
     }
-    if (report.result == ER_SINK_OK)
-        report = await(letters, request);
-    uncertain = er_kafka_sink_uncertain(letters->sink);
-    if (report.result == ER_SINK_OK) {
-        er_kafka_sink_last(letters->sink, &request->sent.partition, &request->sent.offset);
-        return ER_OK;
-    }
-    request->unknown = report.ticket == NULL || uncertain;
-    if (request->unknown)
-        return er_err_set(&request->err, ER_E_KAFKA_TIMEOUT,
-                          "topic %.*s did not confirm the record in time; whether it is there is not known",
-                          ER_STR_ARG(request->topic));
-    if (report.result == ER_SINK_RECALLED || report.result == ER_SINK_FULL)
-        return er_err_set(&request->err, ER_E_KAFKA_TIMEOUT, "topic %.*s could not be reached in time; nothing was written",
-                          ER_STR_ARG(request->topic));
-    return er_err_set(&request->err, er_sink_code(report.result), "topic %.*s: %s", ER_STR_ARG(request->topic),
-                      report.text == NULL ? "no reason given" : report.text);
+    return true;
 }
 
+static void settle(struct sending *sending, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sending[i].item->unknown = sending[i].item->unknown || !sending[i].reported;
+        if (!sending[i].reported)
+            judge(&sending[i], ER_SINK_RETRY, NULL);
+    }
+}
+
+static bool is_about_record(enum er_sink_result result)
+{
+    return result == ER_SINK_TOO_LARGE || result == ER_SINK_TIMESTAMP || result == ER_SINK_INVALID;
+}
+
+/* Brokers refuse whole batches: each record of one goes once more, alone, and is judged for itself. */
+static void send_alone(struct er_kafka_dead_letters *letters, const struct er_letters_request *request, struct sending *sending)
+{
+    for (size_t i = 0; i < request->n_items && request->n_items > 1; i++) {
+        size_t outstanding = 0;
+
+        if (!is_about_record(sending[i].result))
+            continue;
+        sending[i].reported = false;
+        (void)enqueue(letters, request, &sending[i], &outstanding);
+        await(letters, request, outstanding);
+        settle(&sending[i], 1);
+    }
+}
+
+/* All at once, in their order: the producer keeps it for each partition. */
 static enum er_code send_again(struct er_kafka_dead_letters *letters, struct er_letters_request *request)
 {
-    enum er_code code = open_sink(letters, request->topic, &request->err);
-    struct er_record record;
+    struct sending *sending = er_arena_calloc(request->arena, request->n_items + 1, sizeof *sending);
+    enum er_code code =
+        sending == NULL ? er_err_set(&request->err, ER_E_NOMEM, "out of memory") : open_sink(letters, &request->err);
+    size_t outstanding = 0;
+    bool going = true;
 
-    if (code == ER_OK && !er_dead_letter_again(&letters->scratch, request->letter, &record))
-        code = er_err_set(&request->err, ER_E_NOMEM, "out of memory while sending a dead letter");
-    if (code == ER_OK)
-        code = produce(letters, request, &record);
-    /* Before the answer: the record's memory goes with it, and what failed is not to be tried by a producer behind its back. */
     if (code != ER_OK)
+        return code;
+    if (letters->n_topics > TOPICS_MAX)
+        close_topics(letters);
+    for (size_t i = 0; i < request->n_items; i++) {
+        sending[i].item = &request->items[i];
+        if (going)
+            going = enqueue(letters, request, &sending[i], &outstanding);
+        else
+            judge(&sending[i], ER_SINK_FULL, NULL);
+    }
+    await(letters, request, outstanding);
+    settle(sending, request->n_items);
+    send_alone(letters, request, sending);
+    /* Before the answer: the records' memory goes with it, and what failed is not to be tried by a producer behind its back. */
+    if (!all_are_sent(request))
         close_sink(letters);
-    return code;
+    return ER_OK;
 }
 
 /* ---- The thread */
@@ -290,10 +423,13 @@ void er_kafka_dead_letters_stop(struct er_kafka_dead_letters *letters)
 static void finish(struct er_kafka_dead_letters *letters, struct er_letters_request *request)
 {
     letters->waiting--;
-    if (request->op == ER_LETTERS_SEND) {
-        letters->stats.sent += request->code == ER_OK;
-        letters->stats.unknown += request->unknown;
-        letters->stats.failed += request->code != ER_OK && !request->unknown;
+    for (size_t i = 0; i < request->n_items && request->op == ER_LETTERS_SEND; i++) {
+        const struct er_letter_item *item = &request->items[i];
+        bool sent = request->code == ER_OK && item->code == ER_OK;
+
+        letters->stats.sent += sent;
+        letters->stats.unknown += item->unknown;
+        letters->stats.failed += !sent && !item->unknown;
     }
     request->done(request->arg, request);
 }
@@ -306,7 +442,6 @@ void er_kafka_dead_letters_free(struct er_kafka_dead_letters *letters)
     if (letters->started)
         pthread_join(letters->thread, NULL);
     er_kafka_dead_letters_dispatch(letters);
-    er_buf_free(&letters->topic_name);
     er_dead_letter_scratch_free(&letters->scratch);
     pthread_cond_destroy(&letters->cond);
     pthread_mutex_destroy(&letters->mutex);
@@ -331,7 +466,10 @@ static void reset(struct er_letters_request *request)
     request->next = request->oldest = NULL;
     request->n_letters = request->n_next = request->n_oldest = 0;
     request->scanned = 0;
-    request->unknown = false;
+    for (size_t i = 0; i < request->n_items; i++) {
+        request->items[i].code = ER_OK;
+        request->items[i].unknown = false;
+    }
 }
 
 void er_kafka_dead_letters_submit(struct er_kafka_dead_letters *letters, struct er_letters_request *request)

@@ -15,6 +15,8 @@ enum {
     STRETCH_MAX = 4096,
     PAGE_BYTES = 4 << 20, /* or with so much to show */
     PARTITIONS_MAX = 1000,
+    READ_BYTES = 16 << 20, /* of single letters in one request */
+    NEAR = 500,            /* offsets between letters that are read past rather than jumped over */
     /* what a list shows of a record */
     VALUE_BYTES = 4096,
     KEY_BYTES = 1024,
@@ -182,6 +184,14 @@ struct page {
     bool worked; /* at least one stretch was read: there is progress */
 };
 
+/* What a page without filters wants of one of n partitions. */
+static int64_t first_stretch(const struct er_letters_request *request, size_t n)
+{
+    size_t wanted = request->limit / n;
+
+    return wanted < STRETCH_MIN ? STRETCH_MIN : wanted > STRETCH_MAX ? STRETCH_MAX : (int64_t)wanted;
+}
+
 static enum er_code make_cursors(struct page *page, const rd_kafka_topic_partition_list_t *list, struct er_err *err)
 {
     size_t room = list->cnt > 0 ? (size_t)list->cnt : 1;
@@ -197,7 +207,7 @@ static enum er_code make_cursors(struct page *page, const rd_kafka_topic_partiti
 
         cursor->low = (struct er_letter_place){ list->elems[i].partition, list->elems[i].offset };
         cursor->before = INT64_MAX;
-        cursor->stretch = STRETCH_MIN;
+        cursor->stretch = first_stretch(page->request, room);
         page->request->oldest[page->n++] = cursor->low;
     }
     page->request->n_oldest = page->n;
@@ -245,7 +255,6 @@ static enum er_code try_bounds(struct page *page, rd_kafka_resp_err_t *error, st
         set_ends(page, list);
         resume(page);
     }
-    page->reader->partitions = list->cnt;
     rd_kafka_topic_partition_list_destroy(list);
     return code;
 }
@@ -388,68 +397,142 @@ static bool keep_letter(struct er_arena *arena, struct er_letter *letter, bool w
            keep(arena, &letter->event.value, whole ? SIZE_MAX : VALUE_BYTES) && keep_headers(arena, letter, max);
 }
 
-/* ---- One letter */
+/* ---- Single letters */
 
 struct wanted {
     struct er_kafka_letter_reader *reader;
     struct er_letters_request *request;
+    struct er_letter_item **items; /* by place */
+    size_t n, at;
+    size_t bytes; /* that are kept */
 };
 
-static enum er_code take_one(void *ctx, rd_kafka_message_t *message, struct er_err *err)
+static int by_place(const void *a, const void *b)
 {
-    const struct wanted *wanted = ctx;
-    struct er_letters_request *request = wanted->request;
+    const struct er_letter_place *x = &(*(struct er_letter_item *const *)a)->place;
+    const struct er_letter_place *y = &(*(struct er_letter_item *const *)b)->place;
+
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static size_t bytes_of(const struct er_letter *letter)
+{
+    size_t n = letter->event.key.n + letter->event.value.n;
+
+    for (size_t i = 0; i < letter->event.n_headers; i++)
+        n += letter->event.headers[i].name.n + letter->event.headers[i].value.n;
+    return n;
+}
+
+static enum er_code take_wanted(void *ctx, rd_kafka_message_t *message, struct er_err *err)
+{
+    struct wanted *wanted = ctx;
+    struct er_arena *arena = wanted->request->arena;
     struct er_letter *letter;
     enum er_code code;
 
-    if (message->offset != request->place.offset)
+    while (wanted->at < wanted->n && wanted->items[wanted->at]->place.offset < message->offset)
+        wanted->at++;
+    if (wanted->at == wanted->n || wanted->items[wanted->at]->place.offset != message->offset)
         return ER_OK;
-    letter = er_arena_calloc(request->arena, 1, sizeof *letter);
+    letter = er_arena_calloc(arena, 1, sizeof *letter);
     if (letter == NULL)
         return no_memory(err);
     code = read_letter(wanted->reader, message, letter, err);
-    if (code == ER_OK && !keep_letter(request->arena, letter, true))
+    wanted->bytes += code == ER_OK ? bytes_of(letter) : 0;
+    if (code == ER_OK && wanted->bytes > READ_BYTES && wanted->request->n_items > 1)
+        return er_err_set(err, ER_E_TOO_LARGE, "these dead letters are too large for one request; ask for fewer at once");
+    if (code == ER_OK && !keep_letter(arena, letter, true))
         code = no_memory(err);
-    request->letters = letter;
-    request->n_letters = code == ER_OK;
+    for (; code == ER_OK && wanted->at < wanted->n && wanted->items[wanted->at]->place.offset == message->offset; wanted->at++)
+        wanted->items[wanted->at]->letter = letter;
     return code;
 }
 
-/* Nothing is at that place: was there ever? */
-static enum er_code missing(struct page *page, struct er_err *err)
+static const struct cursor *cursor_of(const struct page *page, int32_t partition)
 {
-    const struct er_letter_place *place = &page->request->place;
-    enum er_code code = find_bounds(page, err);
-
-    for (size_t i = 0; i < page->n && code == ER_OK; i++) {
-        if (page->cursors[i].low.partition == place->partition && place->offset < page->cursors[i].low.offset)
-            code = er_err_set(err, ER_E_LETTER_GONE, "dead letter %d-%lld is gone: the oldest of its partition is %lld now",
-                              (int)place->partition, (long long)place->offset, (long long)page->cursors[i].low.offset);
+    for (size_t i = 0; i < page->n; i++) {
+        if (page->cursors[i].low.partition == partition)
+            return &page->cursors[i];
     }
-    if (code == ER_OK)
-        code = er_err_set(err, ER_E_NOT_FOUND, "there is no dead letter %d-%lld", (int)place->partition, (long long)place->offset);
-    free(page->cursors);
+    return NULL;
+}
+
+/* Says whether a letter can be there. */
+static bool is_possible(const struct page *page, struct er_letter_item *item)
+{
+    const struct er_letter_place *place = &item->place;
+    const struct cursor *cursor = cursor_of(page, place->partition);
+
+    if (cursor != NULL && place->offset < cursor->low.offset)
+        item->code =
+            er_err_set(&item->err, ER_E_LETTER_GONE, "dead letter %d-%lld is gone: the oldest of its partition is %lld now",
+                       (int)place->partition, (long long)place->offset, (long long)cursor->low.offset);
+    else
+        item->code = er_err_set(&item->err, ER_E_NOT_FOUND, "there is no dead letter %d-%lld", (int)place->partition,
+                                (long long)place->offset);
+    return cursor != NULL && place->offset >= cursor->low.offset && place->offset < cursor->before;
+}
+
+/* Those from `first` on that are read in one go: near each other in one partition. */
+static size_t run_length(const struct wanted *wanted, size_t first)
+{
+    size_t n = 1;
+
+    while (first + n < wanted->n && wanted->items[first + n]->place.partition == wanted->items[first]->place.partition &&
+           wanted->items[first + n]->place.offset - wanted->items[first + n - 1]->place.offset <= NEAR)
+        n++;
+    return n;
+}
+
+static enum er_code read_runs(struct wanted *wanted, struct er_err *err)
+{
+    struct wanted run = *wanted;
+    enum er_code code = ER_OK;
+
+    for (size_t first = 0; first < wanted->n && code == ER_OK; first += run.n) {
+        struct stretch stretch = { .cb = take_wanted, .ctx = &run };
+
+        run.n = run_length(wanted, first);
+        run.items = wanted->items + first;
+        run.at = 0;
+        stretch.partition = run.items[0]->place.partition;
+        stretch.from = run.items[0]->place.offset;
+        stretch.to = run.items[run.n - 1]->place.offset + 1;
+        code = scan(wanted->reader, wanted->request, &stretch, err);
+    }
     return code;
 }
 
 enum er_code er_kafka_letter_reader_read(struct er_kafka_letter_reader *reader, struct er_letters_request *request)
 {
-    struct wanted wanted = { reader, request };
+    struct wanted wanted = { .reader = reader, .request = request };
     struct page page = { .reader = reader, .request = request };
-    struct stretch stretch = {
-        request->place.partition, request->place.offset, request->place.offset + 1, take_one, &wanted, false
-    };
     struct er_err *err = &request->err;
     enum er_code code = open_client(reader, err);
 
-    /* librdkafka would wait long for a partition that does not exist */
-    if (code == ER_OK && request->place.partition >= reader->partitions)
+    wanted.items = er_arena_calloc(request->arena, request->n_items + 1, sizeof(struct er_letter_item *));
+    if (code == ER_OK && wanted.items == NULL)
+        code = no_memory(err);
+    if (code == ER_OK)
         code = find_bounds(&page, err);
+    for (size_t i = 0; i < request->n_items && code == ER_OK; i++) {
+        request->items[i].letter = NULL;
+        if (is_possible(&page, &request->items[i]))
+            wanted.items[wanted.n++] = &request->items[i];
+    }
     free(page.cursors);
-    page.cursors = NULL;
-    if (code == ER_OK && request->place.partition < reader->partitions)
-        code = scan(reader, request, &stretch, err);
-    return code == ER_OK && request->n_letters == 0 ? missing(&page, err) : code;
+    if (code == ER_OK && wanted.n > 0) {
+        qsort(wanted.items, wanted.n, sizeof(struct er_letter_item *), by_place);
+        code = read_runs(&wanted, err);
+    }
+    for (size_t i = 0; i < request->n_items && code == ER_OK; i++) {
+        if (request->items[i].letter != NULL)
+            request->items[i].code = ER_OK;
+    }
+    return code;
 }
 
 /* ---- A page */
@@ -579,15 +662,6 @@ static struct cursor *newest(struct page *page)
             best = cursor;
     }
     return best;
-}
-
-static size_t bytes_of(const struct er_letter *letter)
-{
-    size_t n = letter->event.key.n + letter->event.value.n;
-
-    for (size_t i = 0; i < letter->event.n_headers; i++)
-        n += letter->event.headers[i].name.n + letter->event.headers[i].value.n;
-    return n;
 }
 
 static enum er_code fill_page(struct page *page, struct er_err *err)

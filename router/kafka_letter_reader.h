@@ -1,4 +1,4 @@
-/* Reads the dead-letter topic: backwards page by page, or one record. Outside of the group, what is committed only.
+/* Reads the dead-letter topic: backwards page by page, or single records. Outside of the group, what is committed only.
  *
  *   partition   low |.......[ next stretch ][ this stretch ]| before
  *                            <- pages go this way, each stretch is read forwards

@@ -31,13 +31,13 @@ struct er_kafka_sink {
     struct er_sink_topic *topics;
     size_t n_topics;
     size_t dead_topics;
-    size_t outstanding;     /* accepted and not reported */
-    bool transactional;     /* exactly-once */
-    bool uncertain;         /* a failed record may have been written, or may be yet */
-    bool fatal;             /* a report said so */
-    bool replace;           /* as soon as nothing is outstanding */
-    int32_t last_partition; /* of the last report, as is the next */
-    int64_t last_offset;
+    size_t outstanding;        /* accepted and not reported */
+    bool transactional;        /* exactly-once */
+    bool uncertain;            /* a failed record may have been written, or may be yet */
+    bool fatal;                /* a report said so */
+    bool replace;              /* as soon as nothing is outstanding */
+    er_kafka_report_cb *watch; /* NULL: nobody */
+    void *watch_arg;
     atomic_ullong replaced;
 };
 
@@ -128,8 +128,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 
     (void)rk;
     sink->outstanding--;
-    sink->last_partition = message->partition;
-    sink->last_offset = message->offset;
+    if (sink->watch != NULL)
+        sink->watch(sink->watch_arg, message);
     report->ticket = message->_private;
     report->result = result_of(message->err);
     report->text = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : rd_kafka_err2str(message->err);
@@ -489,8 +489,8 @@ bool er_kafka_sink_uncertain(struct er_kafka_sink *sink)
     return uncertain;
 }
 
-void er_kafka_sink_last(const struct er_kafka_sink *sink, int32_t *partition, int64_t *offset)
+void er_kafka_sink_watch(struct er_kafka_sink *sink, er_kafka_report_cb *cb, void *arg)
 {
-    *partition = sink->last_partition;
-    *offset = sink->last_offset;
+    sink->watch = cb;
+    sink->watch_arg = arg;
 }

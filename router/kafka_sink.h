@@ -29,8 +29,9 @@ uint64_t er_kafka_sink_replaced(const struct er_kafka_sink *sink);
 
 /* ---- worker's thread ---- */
 
-/* Where the record went whose report came last: for somebody who sends one at a time. */
-void er_kafka_sink_last(const struct er_kafka_sink *sink, int32_t *partition, int64_t *offset);
+/* Shows every report as librdkafka gives it, before poll does. */
+typedef void er_kafka_report_cb(void *arg, const rd_kafka_message_t *message);
+void er_kafka_sink_watch(struct er_kafka_sink *sink, er_kafka_report_cb *cb, void *arg);
 /* Was anything reported since the last call of which nobody knows whether it was, or will be, written? */
 bool er_kafka_sink_uncertain(struct er_kafka_sink *sink);
 

@@ -14,6 +14,7 @@
 #include "router/kafka_check.h"
 #include "router/log.h"
 #include "router/notify.h"
+#include "router/reload.h"
 #include "router/router.h"
 
 /* sysexits.h; the numbers are part of the contract. */
@@ -23,6 +24,7 @@ enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_INTERNAL = 70, EXIT_STORE = 
 
 struct daemon {
     struct er_command_line line;
+    struct er_config_input input; /* what the configuration was read from */
     struct er_config *config;
     struct er_log *log;
     struct er_loop *loop;
@@ -138,6 +140,40 @@ static void env_warn(void *ctx, const struct er_err *err)
                  ER_LF("error", err->text));
 }
 
+static void env_config(void *ctx, struct er_json_writer *w)
+{
+    const struct daemon *d = ctx;
+
+    er_config_write(d->config, d->log, w);
+}
+
+static bool env_log_level(void *ctx, struct er_str level, const char **was)
+{
+    const struct daemon *d = ctx;
+    enum er_log_level wanted;
+
+    *was = er_log_level_name(er_log_level(d->log));
+    if (!er_log_level_read(level, &wanted))
+        return false;
+    er_log_set_level(d->log, wanted);
+    return true;
+}
+
+static enum er_code env_reload(void *ctx, bool dry_run, struct er_json_writer *w, struct er_buf *errors)
+{
+    const struct daemon *d = ctx;
+    const struct er_reload reload = { &d->input, d->config, d->log, dry_run };
+
+    return er_reload(&reload, w, errors);
+}
+
+static void end(struct daemon *d, const char *why);
+
+static void env_drain(void *ctx)
+{
+    end(ctx, "drain");
+}
+
 /* ---- loop ---- */
 
 static void stop(struct daemon *d, const char *why)
@@ -170,6 +206,15 @@ static void on_tick(void *ctx)
         er_loop_stop(d->loop);
 }
 
+/* What the first signal does. */
+static void end(struct daemon *d, const char *why)
+{
+    if (d->demo != NULL && er_demo_flowing(d->demo))
+        er_demo_end(d->demo);
+    else
+        stop(d, why);
+}
+
 /* The first signal stops gracefully. The second one ends at once: nothing is lost by that, but the last copies come twice. */
 static void on_signal(struct daemon *d, int number)
 {
@@ -181,10 +226,7 @@ static void on_signal(struct daemon *d, int number)
         (void)signal(number, SIG_DFL);
         (void)raise(number);
     }
-    if (flowing)
-        er_demo_end(d->demo);
-    else
-        stop(d, number == SIGTERM ? "SIGTERM" : "SIGINT");
+    end(d, number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void on_term(void *ctx)
@@ -199,8 +241,23 @@ static void on_interrupt(void *ctx)
 
 static void on_hangup(void *ctx)
 {
-    er_log_write(((struct daemon *)ctx)->log, ER_LOG_INFO,
-                 ER_LM("SIGHUP is ignored: rules change through the admin socket, settings with a restart"));
+    struct daemon *d = ctx;
+    struct er_buf answer = { 0 }, errors = { 0 };
+    struct er_json_writer w;
+    enum er_code code;
+
+    er_jw_init(&w, &answer);
+    er_jw_object(&w);
+    code = env_reload(d, false, &w, &errors);
+    if (code == ER_OK) {
+        er_jw_end(&w);
+        er_log_write(d->log, ER_LOG_INFO, ER_LM("configuration read again"), ER_LFS("result", er_buf_str(&answer)));
+    } else {
+        er_log_write(d->log, ER_LOG_ERROR, ER_LM("the configuration is bad; nothing was changed"),
+                     ER_LFS("errors", er_buf_str(&errors)));
+    }
+    er_buf_free(&answer);
+    er_buf_free(&errors);
 }
 
 static enum er_code register_events(struct daemon *d, struct er_err *err)
@@ -280,7 +337,11 @@ static enum er_code start_admin(struct daemon *d, struct er_err *err)
                                     .metrics = env_metrics,
                                     .draining = env_draining,
                                     .log = env_log,
-                                    .warn = env_warn };
+                                    .warn = env_warn,
+                                    .config = env_config,
+                                    .log_level = env_log_level,
+                                    .reload = env_reload,
+                                    .drain = env_drain };
     make_parent(d->config->admin_socket, 0755);
     return er_admin_start(d->loop, &d->env, &options, &d->admin, err);
 }
@@ -375,6 +436,7 @@ static enum er_code load(struct daemon *d, char *const *environment)
         if (input.file == NULL)
             input.file = "/dev/null";
     }
+    d->input = input;
     if (code == ER_OK)
         code = er_config_load(&input, &d->config, &errors);
     if (d->config != NULL)

@@ -1,8 +1,8 @@
 /* Requests about dead letters on their way:
  *
  *   list: what is on the dead-letter topic, newest first, a page at a time
- *   read: one of them, whole
- *   send: the event of one once more, to one topic
+ *   read: some of them, whole
+ *   send: the events of some once more, each to one topic, in their order
  *
  * The requester (admin) and the executor (router/kafka_dead_letters) share only this header. All calls on the main thread.
  */
@@ -42,6 +42,19 @@ struct er_letters_filter { /* n = 0, ER_LETTER_NO_TIME: any */
     int64_t since_ms, until_ms; /* of first_failed_ms: since <= it < until */
 };
 
+/* One letter of a read or a send. */
+struct er_letter_item {
+    struct er_letter_place place;   /* read: which one */
+    const struct er_letter *letter; /* send: what; read: the answer, in the request's arena */
+    struct er_str topic;            /* send: where to */
+    /* answer; as long as the request's own code is ER_OK. Read: ER_E_NOT_FOUND, ER_E_LETTER_GONE. Send: what the destination says
+     * (ER_E_DESTINATION_*, ER_E_RECORD_*), ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */
+    enum er_code code;
+    struct er_err err;
+    struct er_letter_place sent;
+    bool unknown; /* it failed, but the record may be there, or may come yet */
+};
+
 enum er_letters_op { ER_LETTERS_LIST, ER_LETTERS_READ, ER_LETTERS_SEND };
 
 /* Owned by the requester until done has returned; the executor's thread reads it and writes its answer meanwhile. */
@@ -56,29 +69,25 @@ struct er_letters_request {
     const struct er_letter_place
         *before;     /* per partition: only what is before that offset; a partition that is not named is done */
     size_t n_before; /* 0: all from their ends */
-    /* read */
-    struct er_letter_place place;
-    /* send */
-    const struct er_letter *letter;
-    struct er_str topic;
+    /* read, send */
+    struct er_letter_item *items;
+    size_t n_items;
 
     /* Called exactly once, also at shutdown (ER_E_UNAVAILABLE); may be called before the request is handed over completely. */
     void (*done)(void *arg, struct er_letters_request *request);
     void *arg;
 
-    /* answer. Codes: ER_E_NOT_FOUND, ER_E_LETTER_GONE, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT, ER_E_TOO_MANY, ER_E_UNAVAILABLE, ER_E_NOMEM; send: what
-     * the destination says (ER_E_DESTINATION_*, ER_E_RECORD_*) */
+    /* answer. The code is about all of it: ER_E_KAFKA, ER_E_KAFKA_TIMEOUT, ER_E_TOO_MANY, ER_E_TOO_LARGE (read: fewer at once), ER_E_UNAVAILABLE,
+     * ER_E_NOMEM; then nothing was sent */
     enum er_code code;
     struct er_err err;
-    struct er_letter *letters; /* list, read: in arena */
+    struct er_letter *letters; /* list: in arena */
     size_t n_letters;
     struct er_letter_place *next; /* list: `before` of the next page, in arena */
     size_t n_next;                /* 0: this was the last one */
     struct er_letter_place *oldest;
     size_t n_oldest; /* list: first offset of every partition */
     uint64_t scanned;
-    struct er_letter_place sent;
-    bool unknown; /* send failed, but the record may be there, or may come yet */
 
     struct er_letters_request *next_request; /* the executor's, as is the next */
     uint64_t deadline_ms;

@@ -35,8 +35,8 @@ enum er_code er_store_retry_get(struct er_store *store, const struct er_store_le
     return ER_OK;
 }
 
-enum er_code er_store_retry_set(struct er_store *store, const struct er_store_letter *letter, const struct er_store_retry *retry,
-                                struct er_err *err)
+static enum er_code set_one(struct er_store *store, const struct er_store_letter *letter, const struct er_store_retry *retry,
+                            struct er_err *err)
 {
     bool forget = retry->state == ER_RETRY_NONE;
     struct er_sql_stmt *stmt;
@@ -48,6 +48,23 @@ enum er_code er_store_retry_set(struct er_store *store, const struct er_store_le
         er_sql_bind_int(stmt, 6, retry->at_ms);
     }
     return code == ER_OK ? er_sql_run(stmt, NULL, err) : code;
+}
+
+enum er_code er_store_retry_set(struct er_store *store, const struct er_store_letter *letters, const struct er_store_retry *retries,
+                                size_t n, struct er_err *err)
+{
+    enum er_code code = n == 0 ? ER_OK : er_sql_begin(store->sql, err);
+
+    for (size_t i = 0; i < n && code == ER_OK; i++) {
+        code = set_one(store, &letters[i], &retries[i], err);
+    }
+    if (code == ER_OK && n > 0) {
+        code = er_sql_commit(store->sql, err);
+    }
+    if (code != ER_OK) {
+        er_sql_rollback(store->sql);
+    }
+    return code;
 }
 
 enum er_code er_store_retry_prune(struct er_store *store, struct er_str topic, int32_t partition, int64_t oldest,

@@ -73,7 +73,7 @@ enum er_code er_store_get_subscriber(struct er_store *store, struct er_str id, e
 enum er_code er_store_set_topics_created(struct er_store *store, const struct er_str *subscribers, size_t n,
                                          struct er_err *err) ER_MUST_CHECK;
 
-/* What was done to send a dead letter again. One statement each, on disk when it returns ER_OK; not a revision. */
+/* What was done to send a dead letter again. On disk when it returns ER_OK; not a revision. */
 struct er_store_letter {
     struct er_str topic; /* dead-letter topic */
     int32_t partition;
@@ -91,8 +91,9 @@ struct er_store_retry {
 };
 enum er_code er_store_retry_get(struct er_store *store, const struct er_store_letter *letter, struct er_store_retry *out,
                                 struct er_err *err) ER_MUST_CHECK;
-enum er_code er_store_retry_set(struct er_store *store, const struct er_store_letter *letter, const struct er_store_retry *retry,
-                                struct er_err *err) ER_MUST_CHECK;
+/* All or nothing: retries[i] is of letters[i]. */
+enum er_code er_store_retry_set(struct er_store *store, const struct er_store_letter *letters, const struct er_store_retry *retries,
+                                size_t n, struct er_err *err) ER_MUST_CHECK;
 /* Forgets the letters of a partition that retention has taken: those before its oldest offset. */
 enum er_code er_store_retry_prune(struct er_store *store, struct er_str topic, int32_t partition, int64_t oldest,
                                   struct er_err *err) ER_MUST_CHECK;

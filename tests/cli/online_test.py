@@ -466,6 +466,43 @@ class Tests:
         self.equal((done.returncode, done.stdout, requests[0][1]), (0, '{"resumed":"c"}\n', "/v1/subscribers/c/resume?dry_run=true"), done.stderr)
         self.assert_wrong(["subscriber", "pause"], ["error[E800]", "too few"])
 
+    # ---- control
+
+    def test_config_and_reload(self):
+        config = {"log_level": "info", "items": [{"key": "router.group", "value": "g", "origin": "default"}, {"key": "log.level", "value": "", "origin": "-o"}]}
+        done, requests = self.scripted([(200, config)], "config", "show")
+        self.equal([line.split() for line in done.stdout.splitlines()], [["KEY", "VALUE", "ORIGIN"], ["router.group", "g", "default"], ["log.level", "-", "-o"]], "table")
+        self.equal(requests[0][:2], ("GET", "/v1/config"), "request")
+        self.equal(self.scripted([(200, config)], "config", "show", "-o", "name")[0].stdout, "router.group\nlog.level\n", "names")
+        self.equal(json.loads(self.scripted([(200, config)], "config", "show", "-o", "json")[0].stdout), config, "json")
+        change = {"applied": [{"key": "log.level", "from": "info", "to": "debug"}], "restart": [{"key": "router.workers", "from": "1", "to": None}]}
+        done, requests = self.scripted([(200, change)], "reload")
+        self.equal((done.returncode, requests[0][:2]), (0, ("POST", "/v1/reload")), done.stderr)
+        self.equal(done.stdout, "applied    log.level: info -> debug\nrestart    router.workers: 1 -> -\n", "changes")
+        self.expect("restart of the daemon" in done.stderr, "hint", done.stderr)
+        done, requests = self.scripted([(200, change)], "config", "check", "-o", "name")
+        self.equal((done.returncode, done.stdout, requests[0][:2]), (1, "log.level\nrouter.workers\n", ("POST", "/v1/reload?dry_run=true")), done.stderr)
+        done, _ = self.scripted([(200, {"applied": [], "restart": []})], "config", "check")
+        self.equal((done.returncode, done.stdout), (0, "unchanged\n"), done.stderr)
+        bad = (422, {"detail": "x", "errors": [{"code": "E702", "pointer": "", "detail": "er.ini:3: bad"}, {"code": "E702", "pointer": "", "detail": "er.ini:4: bad"}]})
+        done, _ = self.scripted([bad], "reload")
+        self.equal((done.returncode, done.stdout, done.stderr), (3, "", "error[E702]: er.ini:3: bad\nerror[E702]: er.ini:4: bad\n"), "errors")
+
+    def test_log_level(self):
+        done, requests = self.scripted([(200, {"level": "debug", "was": "info"})], "log-level", "debug")
+        self.equal((done.returncode, done.stdout, requests[0][:3]), (0, "debug\n", ("PUT", "/v1/log-level", '{"level":"debug"}')), done.stderr)
+        done, requests = self.scripted([(200, {"log_level": "warn", "items": []})], "log-level", "-o", "json")
+        self.equal((done.returncode, done.stdout, requests[0][:2]), (0, '{"level":"warn"}\n', ("GET", "/v1/config")), done.stderr)
+        self.assert_wrong(["log-level", "a", "b"], ["error[E800]", "too many"])
+
+    def test_drain(self):
+        done, requests = self.scripted([(200, {"draining": True})], "drain")
+        self.equal((done.returncode, done.stdout, requests[0][:2]), (0, "draining\n", ("POST", "/v1/drain")), done.stderr)
+        alive = (200, {"status": "alive"})
+        done, requests = self.scripted([(200, {"draining": True})] + [alive] * 50, "drain", "--wait", "--timeout", "1")
+        self.equal((done.returncode, [r[1] for r in requests[1:3]]), (5, ["/livez", "/livez"]), "it goes on living")
+        self.expect("error[E803]" in done.stderr, "timeout", done.stderr)
+
     # ---- dead letters
 
     @staticmethod
@@ -534,22 +571,51 @@ class Tests:
                                 self.letter("0-4", "a/9/9", truncated=12), self.letter("0-3", "raw/1/10"), self.letter("0-2", "other/5/1")],
                       "next_page_token": None, "scanned": 9})
         order = ["0-2", "0-7", "0-6", "0-9", "0-3"]
-        done, requests = self.scripted([page] + [self.sent(r) for r in order], "dl", "retry", "--all", "--subscriber", "s", "--reason", "E604", "-o", "name")
+        done, requests = self.scripted([page, self.batch(*order)], "dl", "retry", "--all", "--subscriber", "s", "--reason", "E604", "-o", "name")
         self.equal((done.returncode, done.stdout.split()), (0, order), done.stderr)
         self.equal(requests[0][1], "/v1/dead-letters?reason=E604&subscriber=s&brief=true&limit=1000", "filters")
-        self.equal([r[1] for r in requests[1:]], [f"/v1/dead-letters/{r}/retry" for r in order], "by source")
+        self.equal([(r[0], r[1], json.loads(r[2])) for r in requests[1:]], [("POST", "/v1/dead-letters/retry", {"refs": order})], "by source")
         self.expect("5 retried, 0 left, 1 sent before, 2 that cannot be sent" in done.stderr, "summary", done.stderr)
         done, requests = self.scripted([page], "dl", "retry", "--all", "--dry-run", "--again", "-o", "name")
         self.equal((done.stdout.split(), len(requests)), (["0-2", "0-7", "0-6", "0-9", "0-3", "0-8"], 1), "dry run")
 
+    def batch(self, *refs, **failed):
+        """The answer to a batch; failed: codes by ref with _ for -."""
+        codes = {ref[1:].replace("_", "-"): code for ref, code in failed.items()}
+        return (200, {"items": [{"ref": r, "code": codes[r], "detail": "no"} if r in codes else self.sent(r)[1] for r in refs]})
+
+    def test_dead_letter_retry_all_in_batches(self):
+        page = (200, {"items": [self.letter(f"0-{n}", f"raw/0/{n}") for n in range(250)], "next_page_token": None, "scanned": 250})
+        names = [f"0-{n}" for n in range(250)]
+        done, requests = self.scripted([page, self.batch(*names[:100]), self.batch(*names[100:200]), self.batch(*names[200:])], "dl", "retry", "--all",
+                                       "-o", "name")
+        self.equal((done.returncode, done.stdout.split()), (0, names), done.stderr)
+        self.equal([len(json.loads(r[2])["refs"]) for r in requests[1:]], [100, 100, 50], "batches")
+        # too large for one request: fewer
+        large = (413, {"detail": "x", "errors": [{"code": "E413", "detail": "too large"}]})
+        small = [self.batch(*names[at:at + 25]) for at in range(0, 250, 25)]
+        done, requests = self.scripted([page, large, large] + small, "dl", "retry", "--all", "-o", "name", "--again")
+        self.equal((done.returncode, done.stdout.split(), done.stderr.count("E413")), (0, names, 0), done.stderr)
+        self.equal([len(json.loads(r[2])["refs"]) for r in requests[1:]], [100, 50] + 10 * [25], "smaller batches")
+        self.equal({r[1] for r in requests[1:]}, {"/v1/dead-letters/retry?again=true"}, "again")
+        done, requests = self.scripted([page, self.batch(*names[:100]), (503, {"detail": "x", "errors": [{"code": "E430", "detail": "draining"}]})], "dl", "retry",
+                                       "--all", "-o", "name")
+        self.equal((done.returncode, len(done.stdout.split())), (3, 100), done.stderr)
+        self.expect("100 retried, 150 left" in done.stderr and "E430" in done.stderr, "summary", done.stderr)
+
     def test_dead_letter_retry_all_keeps_the_order_after_a_failure(self):
-        page = (200, {"items": [self.letter("0-4", "raw/0/4"), self.letter("0-3", "raw/0/3", subscriber="t"), self.letter("0-2", "raw/0/2"),
-                                self.letter("0-1", "raw/0/1")], "next_page_token": None, "scanned": 4})
-        refused = (422, {"detail": "x", "errors": [{"code": "E602", "pointer": "", "detail": "no topic"}]})
-        done, requests = self.scripted([page, self.sent("0-1"), refused, self.sent("0-3")], "dl", "retry", "--all", "-o", "name")
-        self.equal((done.returncode, done.stdout.split()), (3, ["0-1", "0-3"]), "the other subscriber goes on")
-        self.equal([r[1] for r in requests[1:]], [f"/v1/dead-letters/0-{n}/retry" for n in (1, 2, 3)], "0-4 would be out of order")
-        self.expect("2 retried, 2 left" in done.stderr, "summary", done.stderr)
+        items = [self.letter(f"0-{n}", f"raw/0/{n}", subscriber="t" if n % 2 else "s") for n in range(150)]
+        page = (200, {"items": items, "next_page_token": None, "scanned": 150})
+        names = [f"0-{n}" for n in range(150)]
+        first = self.batch(*names[:100], **{f"_0_{n}": "E602" for n in range(4, 100, 2)}, _0_7="E604", _0_9="E443", _0_11="E440")
+        rest = names[101::2]
+        done, requests = self.scripted([page, first, self.batch(*rest)], "dl", "retry", "--all", "-o", "name")
+        self.equal(json.loads(requests[2][2])["refs"], rest, "nothing more for the subscriber that failed; a bad letter keeps no others")
+        self.equal((done.returncode, done.stdout.split()), (3, ["0-0", "0-1", "0-2", "0-3", "0-5", *names[13:100:2], *rest]), done.stderr)
+        self.expect("error[E602]: 0-4: no\n" in done.stderr and "error[E604]: 0-7: no\n" in done.stderr and "E443" not in done.stderr, "errors", done.stderr)
+        self.expect("74 retried, 75 left, 1 sent before" in done.stderr, "summary", done.stderr)
+        done, _ = self.scripted([page, self.batch(*names[:100], _0_0="E601")], "dl", "retry", "--all", "-o", "name")
+        self.equal(done.returncode, 5, "timeout is the first failure")
 
     # ---- the real one
 
@@ -620,6 +686,15 @@ class Tests:
         self.equal(run(0, "subscriber", "remove", "me", "--cascade", "--yes", "-o", "name"), "me\n", "cascade")
         self.equal(run(0, "sub", "export"), before, "as before")
         self.expect(json.loads(run(0, "status", "-o", "json"))["revision"] >= 3, "status")
+        self.equal(run(0, "config", "check"), "unchanged\n", "configuration")
+        self.expect("log.level" in run(0, "config", "show"), "configuration")
+        before = run(0, "log-level")
+        self.equal(run(0, "log-level", "error"), "error\n", "log level")
+        self.equal(run(0, "reload"), f"applied    log.level: error -> {before}", "reload")
+        run(3, "log-level", "loud")
+        run(0, "drain", "--wait")
+        run(4, "status")
+        self.equal(demo.wait(DEADLINE), 0, "the demo ended well")
 
     def run(self, only):
         tests = [name for name in dir(self) if name.startswith("test_") and (not only or only in name)]

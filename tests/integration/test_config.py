@@ -2,10 +2,12 @@
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 
 import pytest
+from rig import Record, until
 
 
 @pytest.fixture
@@ -163,3 +165,33 @@ def test_admin_socket(router):
     one.admin_up()
     assert one.terminate() == 0
     assert not os.path.exists(one.socket)
+
+
+def test_reload_and_drain(kafka, router):
+    """Settings at run time: what can change does, what cannot is named; and the end, asked for through the API."""
+    one = router(log__level="info")
+    kafka.create(one.raw, 1)
+    one.start()
+    one.apply([{"id": "s", "subscriber": "s"}])
+    one.ctl("config", "check", check=0)
+    one.config["log.level"] = "warn"
+    one.config["router.workers"] = "3"
+    one.write_config()
+    assert one.ctl("config", "check", check=1).stdout.splitlines() == ["applied    log.level: info -> warn", "restart    router.workers: 0 -> 3"]
+    assert one.must("GET", "/v1/config").json["log_level"] == "info"
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: one.must("GET", "/v1/config").json["log_level"] == "warn", 10, "the new level")
+    assert one.ctl("log-level", "debug", check=0).stdout == "debug\n"
+    assert one.ctl("reload", check=0).stdout.startswith("applied    log.level: debug -> warn\n")
+    one.config["log.level"] = "loud"
+    one.write_config()
+    refused = one.admin("POST", "/v1/reload")
+    assert refused.status == 422 and refused.codes == ["E702"] and "loud" in refused.json["errors"][0]["detail"], refused
+    assert one.must("GET", "/v1/config").json["log_level"] == "warn"
+    assert "kafka.bootstrap.servers" in one.ctl("config", "show", check=0).stdout
+    kafka.produce(one.raw, [Record(b'{"type":"x"}') for _ in range(500)])
+    one.settle(500)
+    one.ctl("drain", "--wait", check=0)
+    assert one.process.wait(10) == 0
+    assert kafka.committed(one.config["router.group"], one.raw) == {0: 500}
+    one.ctl("status", check=4)

@@ -390,3 +390,30 @@ def test_pausing_needs_no_topic(kafka, router):
     assert kafka.partitions(one.topic("s")) == 0
     assert one.must("PUT", "/v1/subscribers/s/resume").json["state"] == "active"
     assert kafka.partitions(one.topic("s")) == 1
+
+
+def test_large_letters_are_sent_in_smaller_batches(kafka, router):
+    """And one that is still too large keeps no others."""
+    one = with_small_topic(kafka, router)
+    noise = "".join(random.Random(2).choices("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-", k=960000))
+    records = [Record(json.dumps({"type": "x", "n": n, "text": noise[:900000 - n] if n != 20 else noise[:960000 - n]}).encode(), b"k") for n in range(40)]
+    kafka.produce(one.raw, records, **{"message.max.bytes": 2000000})
+    one.settle(40)
+    await_letters(one, 40)
+    refused = one.admin("POST", "/v1/dead-letters/retry", {"refs": [f["ref"] for f in letters(one, "&brief")]})
+    assert refused.status == 413 and refused.codes == ["E413"], refused
+    configure(kafka, one.topic("small"), max_message_bytes=920000)
+    until(lambda: kafka_takes(kafka, one.topic("small"), 905000), 20, "larger records")
+    done = one.ctl("dead-letter", "retry", "--all", "-o", "name", check=3)
+    assert "39 retried, 1 left" in done.stderr and done.stderr.count("error[") == 1 and "E604" in done.stderr, done.stderr
+    copies = [r for r in kafka.read(one.topic("small")) if r.source]
+    assert sorted(json.loads(r.value)["n"] for r in copies) == [n for n in range(40) if n != 20]
+    assert {r.value for r in copies} == {r.value for n, r in enumerate(records) if n != 20}
+
+
+def kafka_takes(kafka, topic, size):
+    try:
+        kafka.produce(topic, [Record(random.Random(3).randbytes(size))], **{"message.max.bytes": 2000000, "compression.type": "none"})
+    except AssertionError:
+        return False
+    return True

@@ -22,7 +22,9 @@ struct fake_env {
     struct er_letter letters[8];
     size_t n_letters;
     enum er_code letters_code; /* every answer */
-    enum er_code send_code;    /* answers to sends */
+    enum er_code send_code;    /* answers to sends, */
+    enum er_code send_whole;
+    size_t send_fails; /* or only to the n-th; 0: all */
     bool send_unknown, letters_hold;
     struct er_letters_request *letters_held;
     struct er_letters_filter filter; /* copied texts below */
@@ -31,6 +33,9 @@ struct fake_env {
     char sent_topic[100];
     struct er_admin_destination broken; /* how this topic is; all others are in order */
     const char *broken_topic;
+    const char *log_level;
+    const char *config_errors; /* what a reload finds wrong; NULL: nothing */
+    size_t reloads;
     size_t commits;
     int64_t last_uid;
     char last_what[400];
@@ -145,31 +150,48 @@ static inline void fake_env_list(struct fake_env *fake, struct er_letters_reques
     request->scanned = request->n_letters;
 }
 
+static inline void fake_env_send(struct fake_env *fake, struct er_letter_item *item)
+{
+    bool fails = fake->send_code != ER_OK && (fake->send_fails == 0 || fake->sends + 1 == fake->send_fails);
+
+    fake->sends++;
+    snprintf(fake->sent_topic, sizeof fake->sent_topic, "%.*s", ER_STR_ARG(item->topic));
+    item->unknown = fails && fake->send_unknown;
+    item->sent = (struct er_letter_place){ 3, 500 + (int64_t)fake->sends };
+    item->code = fails ? er_err_set(&item->err, fake->send_code, "refused by the test") : ER_OK;
+}
+
+static inline void fake_env_read(struct fake_env *fake, struct er_letter_item *item)
+{
+    item->code = er_err_set(&item->err, ER_E_NOT_FOUND, "there is no such dead letter");
+    for (size_t i = 0; i < fake->n_letters; i++) {
+        if (fake->letters[i].place.partition == item->place.partition && fake->letters[i].place.offset == item->place.offset) {
+            item->letter = &fake->letters[i];
+            item->code = ER_OK;
+        }
+    }
+}
+
 static inline enum er_code fake_env_answer(struct fake_env *fake, struct er_letters_request *request)
 {
     if (fake->letters_code != ER_OK) {
         return er_err_set(&request->err, fake->letters_code, "refused by the test");
     }
+    if (request->op == ER_LETTERS_SEND && fake->send_whole != ER_OK) {
+        return er_err_set(&request->err, fake->send_whole, "refused by the test");
+    }
     if (request->op == ER_LETTERS_LIST) {
         fake_env_list(fake, request);
         return ER_OK;
     }
-    if (request->op == ER_LETTERS_SEND) {
-        fake->sends++;
-        snprintf(fake->sent_topic, sizeof fake->sent_topic, "%.*s", ER_STR_ARG(request->topic));
-        request->unknown = fake->send_unknown;
-        request->sent = (struct er_letter_place){ 3, 500 + (int64_t)fake->sends };
-        return fake->send_code == ER_OK ? ER_OK : er_err_set(&request->err, fake->send_code, "refused by the test");
-    }
-    for (size_t i = 0; i < fake->n_letters; i++) {
-        if (fake->letters[i].place.partition == request->place.partition &&
-            fake->letters[i].place.offset == request->place.offset) {
-            request->letters = &fake->letters[i];
-            request->n_letters = 1;
-            return ER_OK;
+    for (size_t i = 0; i < request->n_items; i++) {
+        if (request->op == ER_LETTERS_SEND) {
+            fake_env_send(fake, &request->items[i]);
+        } else {
+            fake_env_read(fake, &request->items[i]);
         }
     }
-    return er_err_set(&request->err, ER_E_NOT_FOUND, "there is no such dead letter");
+    return ER_OK;
 }
 
 static inline void fake_env_letters(void *ctx, struct er_letters_request *request)
@@ -235,6 +257,48 @@ static inline void fake_env_warn(void *ctx, const struct er_err *err)
     snprintf(fake->last_warning, sizeof fake->last_warning, "%s", err->text);
 }
 
+static inline void fake_env_config(void *ctx, struct er_json_writer *w)
+{
+    const struct fake_env *fake = ctx;
+
+    er_jw_member_string(w, "log_level", er_str_of(fake->log_level));
+    er_jw_key(w, ER_STR("items"));
+    er_jw_array(w);
+    er_jw_end(w);
+}
+
+static inline bool fake_env_log_level(void *ctx, struct er_str level, const char **was)
+{
+    struct fake_env *fake = ctx;
+
+    *was = fake->log_level;
+    if (!er_str_eq(level, ER_STR("debug"))) {
+        return false;
+    }
+    fake->log_level = "debug";
+    return true;
+}
+
+static inline enum er_code fake_env_reload(void *ctx, bool dry_run, struct er_json_writer *w, struct er_buf *errors)
+{
+    struct fake_env *fake = ctx;
+
+    if (fake->config_errors != NULL) {
+        er_buf_add(errors, er_str_of(fake->config_errors));
+        return ER_E_CONFIG_VALUE;
+    }
+    fake->reloads += !dry_run;
+    er_jw_key(w, ER_STR("applied"));
+    er_jw_array(w);
+    er_jw_end(w);
+    return ER_OK;
+}
+
+static inline void fake_env_drain(void *ctx)
+{
+    ((struct fake_env *)ctx)->draining = true;
+}
+
 /* The store's directory is made under parent, for example "/tmp". */
 static inline bool fake_env_open(struct fake_env *fake, const char *parent)
 {
@@ -264,7 +328,12 @@ static inline bool fake_env_open(struct fake_env *fake, const char *parent)
                                        .metrics = fake_env_metrics,
                                        .draining = fake_env_draining,
                                        .log = fake_env_log,
-                                       .warn = fake_env_warn };
+                                       .warn = fake_env_warn,
+                                       .config = fake_env_config,
+                                       .log_level = fake_env_log_level,
+                                       .reload = fake_env_reload,
+                                       .drain = fake_env_drain };
+    fake->log_level = "info";
     return er_ruleset_new(&options, &fake->env.ruleset, &err) == ER_OK &&
            er_store_open(fake->store_path, &fake->env.store, &err) == ER_OK;
 }

@@ -127,7 +127,7 @@ def commands(programs):
     program = os.path.join(programs, "eventrouterctl")
     listed = subprocess.run([program, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout
     manual = plain("admin/eventrouterctl.1")
-    verbs = re.findall(r"^\s{2,}((?:subscription|subscriber|rule|dead-letter) [a-z]+|explain|status|health|version|help)\b", listed, re.MULTILINE)
+    verbs = re.findall(r"^\s{2,}((?:subscription|subscriber|rule|dead-letter|config) [a-z]+|explain|reload|log-level|drain|status|health|version|help)\b", listed, re.MULTILINE)
     if len(set(verbs)) < 10:
         yield f"eventrouterctl help lists too few verbs: {sorted(set(verbs))}"
     for verb in sorted(set(verbs)):

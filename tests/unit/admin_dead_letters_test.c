@@ -302,6 +302,104 @@ static void two_at_once(void **state)
     assert_int_equal(f->fake.sends, 1);
 }
 
+/* Each letter has its own answer, and its own memory. */
+static void many_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 5; i++) {
+        (void)add_letter(f);
+    }
+    f->fake.letters[1].subscriber = (struct er_str){ NULL, 0 };
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s", "{}"), 201);
+    assert_int_equal(ask(f, "POST /v1/dead-letters/0-3/retry", NULL), 200);
+    f->fake.send_code = ER_E_RECORD_TOO_LARGE;
+    f->fake.send_fails = 3; /* of all so far: 0-2 */
+    assert_int_equal(ask(f, "POST /v1/dead-letters/retry", "{\"refs\":[\"0-4\",\"0-2\",\"0-1\",\"0-3\",\"0-9\",\"0-0\",\"0-4\"]}"),
+                     200);
+    HAS(f, "{\"items\":[{\"ref\":\"0-4\",\"subscriber\":\"s\",\"topic\":\"sub.s\",\"partition\":3,\"offset\":502,\"attempts\":3},"
+           "{\"ref\":\"0-2\",\"code\":\"E604\",\"detail\":\"refused by the test\"},{\"ref\":\"0-1\",\"code\":\"E441\",");
+    HAS(f, "{\"ref\":\"0-3\",\"code\":\"E443\",\"detail\":\"the dead letter was sent again already");
+    HAS(f, "{\"ref\":\"0-9\",\"code\":\"E404\",");
+    HAS(f, "{\"ref\":\"0-0\",\"subscriber\":\"s\",");
+    HAS(f, "{\"ref\":\"0-4\",\"code\":\"E443\",\"detail\":\"the request names the dead letter twice\"}]}");
+    assert_int_equal(f->fake.sends, 4);
+    /* What failed may be repeated, what was sent may not. */
+    assert_int_equal(ask(f, "POST /v1/dead-letters/retry", "{\"refs\":[\"0-0\",\"0-2\",\"0-4\"]}"), 200);
+    HAS(f, "{\"items\":[{\"ref\":\"0-0\",\"code\":\"E443\",");
+    HAS(f, "{\"ref\":\"0-2\",\"subscriber\"");
+    assert_int_equal(f->fake.sends, 5);
+    assert_int_equal(ask(f, "POST /v1/dead-letters/retry?again=true", "{\"refs\":[\"0-0\",\"0-4\"]}"), 200);
+    assert_int_equal(f->fake.sends, 7);
+}
+
+/* Kafka did not even hear of them: the store forgets what it had begun. */
+static void many_that_are_not_sent(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)add_letter(f);
+    (void)add_letter(f);
+    assert_int_equal(ask(f, "PUT /v1/subscribers/s", "{}"), 201);
+    f->fake.send_whole = ER_E_TOO_MANY;
+    (void)ask(f, "POST /v1/dead-letters/retry", "{\"refs\":[\"0-0\",\"0-1\"]}");
+    expect_problem(f, 429, "E429");
+    assert_int_equal(ask(f, "GET /v1/dead-letters", NULL), 200);
+    assert_false(has(f, "\"outcome\""));
+    f->fake.send_whole = ER_OK;
+    f->fake.send_code = ER_E_KAFKA_TIMEOUT;
+    f->fake.send_unknown = true;
+    f->fake.send_fails = 2;
+    assert_int_equal(ask(f, "POST /v1/dead-letters/retry", "{\"refs\":[\"0-0\",\"0-1\"]}"), 200);
+    assert_int_equal(ask(f, "GET /v1/dead-letters/0-0", NULL), 200);
+    HAS(f, "\"outcome\":\"sent\"");
+    assert_int_equal(ask(f, "GET /v1/dead-letters/0-1", NULL), 200);
+    HAS(f, "\"outcome\":\"unknown\"");
+}
+
+static void bad_bodies_are_refused(void **state)
+{
+    static const struct {
+        const char *body, *code, *pointer;
+        int status;
+    } rows[] = {
+        { "{}", "E204", "/refs", 422 },
+        { "{\"refs\":[]}", "E207", "/refs", 422 },
+        { "{\"refs\":\"0-1\"}", "E207", "/refs", 422 },
+        { "{\"refs\":[\"0-1\",5]}", "E203", "/refs/1", 422 },
+        { "{\"refs\":[\"x\"]}", "E203", "/refs/0", 422 },
+        { "{\"refs\":[\"0-1\"],\"again\":true}", "E202", "/again", 422 },
+        { "[]", "E203", "", 422 },
+        { "{", "E108", NULL, 400 },
+    };
+    struct fixture *f = *state;
+    struct er_buf body = { 0 };
+    char text[100];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        (void)ask(f, "POST /v1/dead-letters/retry", rows[i].body);
+        expect_problem(f, rows[i].status, rows[i].code);
+        if (rows[i].pointer != NULL) {
+            snprintf(text, sizeof text, "\"pointer\":\"%s\"", rows[i].pointer);
+            HAS(f, text);
+        }
+    }
+    er_buf_add(&body, ER_STR("{\"refs\":[\"0-1\""));
+    for (int i = 0; i < 200; i++) {
+        er_buf_printf(&body, ",\"0-%d\"", i);
+    }
+    er_buf_add(&body, ER_STR("]}"));
+    er_buf_addc(&body, '\0');
+    (void)ask(f, "POST /v1/dead-letters/retry", body.p);
+    expect_problem(f, 422, "E207");
+    er_buf_free(&body);
+    (void)ask(f, "POST /v1/dead-letters/retry", NULL);
+    expect_problem(f, 415, "E415");
+    (void)ask(f, "GET /v1/dead-letters/retry", NULL);
+    expect_problem(f, 404, "E404");
+    assert_int_equal(f->fake.sends, 0);
+}
+
 static void retention_makes_the_store_forget(void **state)
 {
     struct fixture *f = *state;
@@ -309,7 +407,7 @@ static void retention_makes_the_store_forget(void **state)
     struct er_store_retry retry = { ER_RETRY_SENT, 1 };
     struct er_err err;
 
-    assert_int_equal(er_store_retry_set(f->fake.env.store, &gone, &retry, &err), ER_OK);
+    assert_int_equal(er_store_retry_set(f->fake.env.store, &gone, &retry, 1, &err), ER_OK);
     f->fake.letters[0].place.offset = 1;
     assert_int_equal(ask(f, "GET /v1/dead-letters", NULL), 200);
     assert_int_equal(er_store_retry_get(f->fake.env.store, &gone, &retry, &err), ER_OK);
@@ -350,6 +448,9 @@ int main(void)
         WITH_DAEMON(what_cannot_be_sent_is_refused),
         WITH_DAEMON(two_at_once),
         WITH_DAEMON(retention_makes_the_store_forget),
+        WITH_DAEMON(many_at_once),
+        WITH_DAEMON(many_that_are_not_sent),
+        WITH_DAEMON(bad_bodies_are_refused),
         cmocka_unit_test(refs_of_a_token),
     };
 

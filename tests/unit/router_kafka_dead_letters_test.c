@@ -233,62 +233,122 @@ static void test_many(void **state)
     assert_int_equal(request.n_next, 0);
 }
 
-static void test_one(void **state)
+/* Reads letters by place; numbers of those that are there, codes of the others. */
+static const char *read_letters(struct fixture *f, const struct er_letter_place *places, size_t n, char *text, size_t size)
 {
-    struct fixture *f = *state;
-    struct er_letters_request request = { .op = ER_LETTERS_READ, .place = { 0, 1 } };
+    struct er_letters_request request = { .op = ER_LETTERS_READ, .n_items = n };
+    size_t at = 0;
 
-    make_topic(f, DEAD, 1);
-    for (int i = 0; i < 3; i++)
-        write_letter(f, &(struct written){ 0, "E604", "produce", "a", "2026-01-01T00:00:01Z", i });
-    rig_flush(&f->rig);
-    assert_int_equal(ask(f, &request), ER_OK);
-    assert_int_equal(request.n_letters, 1);
-    assert_int_equal(request.letters[0].attempts, 1);
-    assert_true(er_str_eq(request.letters[0].event.value, ER_STR("{\"n\":1}")));
-    for (int again = 0; again < 3; again++) { /* forwards and backwards on the same client */
-        request = (struct er_letters_request){ .op = ER_LETTERS_READ, .place = { 0, 2 - again } };
-        assert_int_equal(ask(f, &request), ER_OK);
-        assert_int_equal(request.letters[0].attempts, 2 - again);
+    request.items = er_arena_calloc(f->arena, n, sizeof *request.items);
+    text[0] = '\0';
+    for (size_t i = 0; i < n; i++)
+        request.items[i].place = places[i];
+    if (ask(f, &request) != ER_OK)
+        fail_msg("%s", request.err.text);
+    for (size_t i = 0; i < n && at < size; i++) {
+        const struct er_letter_item *item = &request.items[i];
+
+        if (item->code == ER_OK)
+            at += (size_t)snprintf(text + at, size - at, "%d ", (int)item->letter->attempts);
+        else
+            at += (size_t)snprintf(text + at, size - at, "%s ", er_code_name(item->code));
     }
-    request = (struct er_letters_request){ .op = ER_LETTERS_READ, .place = { 0, 3 } };
-    assert_int_equal(ask(f, &request), ER_E_NOT_FOUND);
-    request = (struct er_letters_request){ .op = ER_LETTERS_READ, .place = { 0, 3000000 } };
-    assert_int_equal(ask(f, &request), ER_E_NOT_FOUND);
-    request = (struct er_letters_request){ .op = ER_LETTERS_READ, .place = { 7, 0 } };
-    assert_int_equal(ask(f, &request), ER_E_NOT_FOUND);
+    return text;
 }
 
-static void send_one(struct fixture *f, const char *topic, int number, struct er_letters_request *request)
+/* In any order, near and far, twice, and such that are not there. */
+static void test_some(void **state)
+{
+    static const struct er_letter_place places[] = { { 1, 2 }, { 0, 1 },    { 0, 1199 },    { 0, 0 }, { 1, 0 }, { 1, 99 },
+                                                     { 7, 0 }, { 0, 1200 }, { 0, 3000000 }, { 0, 1 }, { 0, 5 }, { 0, 600 } };
+    struct fixture *f = *state;
+    char text[200];
+
+    make_topic(f, DEAD, 2);
+    for (int i = 0; i < 1200; i++)
+        write_letter(f, &(struct written){ 0, "E604", "produce", "a", "2026-01-01T00:00:01Z", i });
+    for (int i = 0; i < 3; i++)
+        write_letter(f, &(struct written){ 1, "E604", "produce", "a", "2026-01-01T00:00:01Z", 2000 + i });
+    rig_flush(&f->rig);
+    assert_string_equal(read_letters(f, places, sizeof places / sizeof *places, text, sizeof text),
+                        "2002 1 1199 0 2000 E404 E404 E404 E404 1 5 600 ");
+    for (int i = 3; i >= 0; i--) { /* forwards and backwards on the same client */
+        char expected[12];
+
+        snprintf(expected, sizeof expected, "%d ", i);
+        assert_string_equal(read_letters(f, &(struct er_letter_place){ 0, i }, 1, text, sizeof text), expected);
+    }
+    assert_string_equal(read_letters(f, &(struct er_letter_place){ 9, 9 }, 1, text, sizeof text), "E404 ");
+}
+
+/* A list has the beginning of a value, one letter has all of it. */
+static void test_large(void **state)
+{
+    struct fixture *f = *state;
+    struct er_letter_item items[5] = { 0 };
+    struct er_letters_request request = { .op = ER_LETTERS_READ, .items = items, .n_items = 5 };
+    static char value[700000];
+    const size_t bytes = sizeof value;
+
+    make_topic(f, DEAD, 1);
+    memset(value, 'x', bytes);
+    for (size_t i = 0; i < 5; i++) {
+        items[i].place = (struct er_letter_place){ 0, (int64_t)i };
+        assert_int_equal(rd_kafka_producev(f->rig.client, RD_KAFKA_V_TOPIC(DEAD), RD_KAFKA_V_PARTITION(0),
+                                           RD_KAFKA_V_VALUE(value, bytes), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                           RD_KAFKA_V_END),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    rig_flush(&f->rig);
+    assert_int_equal(ask(f, &request), ER_OK);
+    assert_int_equal(items[4].letter->event.value.n, bytes);
+    assert_memory_equal(items[4].letter->event.value.p, value, bytes);
+    request = list_request(30);
+    assert_int_equal(ask(f, &request), ER_OK);
+    assert_int_equal(request.n_letters, 5);
+    assert_int_equal(request.letters[0].event.value.n, 4096);
+    assert_int_equal(request.letters[0].value_bytes, bytes);
+}
+
+static struct er_letter_item letter_for(struct fixture *f, const char *topic, int number)
 {
     struct er_letter *letter = er_arena_calloc(f->arena, 1, sizeof *letter);
 
     *letter = (struct er_letter){ .source = ER_STR("raw/3/1"),
                                   .attempts = number,
                                   .event = { .has_value = true, .value = ER_STR("{}"), .timestamp_ms = 77 } };
-    *request = (struct er_letters_request){ .op = ER_LETTERS_SEND, .letter = letter, .topic = er_str_of(topic) };
-    (void)ask(f, request);
+    return (struct er_letter_item){ .letter = letter, .topic = er_str_of(topic) };
+}
+
+static struct er_letter_item send_one(struct fixture *f, const char *topic, int number)
+{
+    struct er_letter_item item = letter_for(f, topic, number);
+    struct er_letters_request request = { .op = ER_LETTERS_SEND, .items = &item, .n_items = 1 };
+
+    if (ask(f, &request) != ER_OK)
+        fail_msg("%s", request.err.text);
+    return item;
 }
 
 /* Keyless copies keep to the source's partition modulo the count; the same topic and another one. */
 static void test_send(void **state)
 {
     struct fixture *f = *state;
-    struct er_letters_request request;
+    struct er_letter_item item;
     struct er_letters_stats stats;
     struct rig_reader reader;
 
     make_topic(f, "sub.a", 2);
     make_topic(f, "sub.b", 1);
     for (int i = 0; i < 2; i++) {
-        send_one(f, "sub.a", i, &request);
-        assert_int_equal(request.code, ER_OK);
-        assert_int_equal(request.sent.partition, 1);
-        assert_int_equal(request.sent.offset, i);
+        item = send_one(f, "sub.a", i);
+        assert_int_equal(item.code, ER_OK);
+        assert_int_equal(item.sent.partition, 1);
+        assert_int_equal(item.sent.offset, i);
     }
-    send_one(f, "sub.b", 5, &request);
-    assert_int_equal(request.code, ER_OK);
-    assert_int_equal(request.sent.partition, 0);
+    item = send_one(f, "sub.b", 5);
+    assert_int_equal(item.code, ER_OK);
+    assert_int_equal(item.sent.partition, 0);
     rig_reader_init(&f->rig, &reader, "sub.a", 1);
     rig_read_until(&f->rig, &reader, 2);
     assert_string_equal(rig_header(reader.messages[1], "eventrouter-attempts"), "2");
@@ -300,40 +360,105 @@ static void test_send(void **state)
     assert_int_equal(stats.failed + stats.unknown, 0);
 }
 
+#define MANY 100
+#define MANY_TOPICS 20
+
+/* Many at once, to more topics than are kept open, are written in their order. */
+static void test_send_many(void **state)
+{
+    struct fixture *f = *state;
+    struct er_letter_item items[MANY];
+    struct er_letters_request request = { .op = ER_LETTERS_SEND, .items = items, .n_items = MANY };
+    struct er_letters_stats stats;
+    struct rig_reader reader;
+    char topics[MANY_TOPICS][24];
+
+    make_topic(f, "sub.a", 1);
+    for (int i = 0; i < MANY; i++)
+        items[i] = letter_for(f, "sub.a", i);
+    assert_int_equal(ask(f, &request), ER_OK);
+    rig_reader_init(&f->rig, &reader, "sub.a", 0);
+    rig_read_until(&f->rig, &reader, MANY);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(items[i].code, ER_OK);
+        assert_int_equal(items[i].sent.offset, i);
+        assert_int_equal(atoi(rig_header(reader.messages[i], "eventrouter-attempts")), i + 1);
+    }
+    rig_reader_fini(&reader);
+    for (int i = 0; i < MANY_TOPICS; i++) {
+        snprintf(topics[i], sizeof topics[i], "many.%d", i);
+        make_topic(f, topics[i], 1);
+    }
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < MANY; i++)
+            items[i] = letter_for(f, topics[i % MANY_TOPICS], i);
+        assert_int_equal(ask(f, &request), ER_OK);
+        for (int i = 0; i < MANY; i++) {
+            assert_int_equal(items[i].code, ER_OK);
+            assert_int_equal(items[i].sent.offset, turn * (MANY / MANY_TOPICS) + i / MANY_TOPICS);
+        }
+    }
+    er_kafka_dead_letters_stats(f->letters, &stats);
+    assert_int_equal(stats.sent, 3 * MANY);
+}
+
 /* What the broker refuses is an answer, and the next one has a producer again. */
 static void test_send_refused(void **state)
 {
     struct fixture *f = *state;
-    struct er_letters_request request;
+    struct er_letter_item item;
     struct er_letters_stats stats;
 
     make_topic(f, "sub.a", 1);
     rd_kafka_mock_push_request_errors(f->rig.cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    send_one(f, "sub.a", 1, &request);
-    assert_int_equal(request.code, ER_E_DESTINATION_REFUSED);
-    assert_false(request.unknown);
-    send_one(f, "sub.a", 1, &request);
-    assert_int_equal(request.code, ER_OK);
+    item = send_one(f, "sub.a", 1);
+    assert_int_equal(item.code, ER_E_DESTINATION_REFUSED);
+    assert_false(item.unknown);
+    item = send_one(f, "sub.a", 1);
+    assert_int_equal(item.code, ER_OK);
     er_kafka_dead_letters_stats(f->letters, &stats);
     assert_int_equal(stats.sent, 1);
     assert_int_equal(stats.failed, 1);
+}
+
+/* A batch that is refused for one record's size: the others are sent alone. */
+static void test_send_refused_batch(void **state)
+{
+    struct fixture *f = *state;
+    struct er_letter_item items[4];
+    struct er_letters_request request = { .op = ER_LETTERS_SEND, .items = items, .n_items = 4 };
+
+    make_topic(f, "sub.a", 1);
+    for (int i = 0; i < 4; i++)
+        items[i] = letter_for(f, "sub.a", i);
+    /* the batch, then the third alone */
+    rd_kafka_mock_push_request_errors(f->rig.cluster, API_PRODUCE, 4, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                                      RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    assert_int_equal(ask(f, &request), ER_OK);
+    assert_int_equal(items[0].code, ER_OK);
+    assert_int_equal(items[1].code, ER_OK);
+    assert_int_equal(items[2].code, ER_E_RECORD_TOO_LARGE);
+    assert_int_equal(items[3].code, ER_OK);
+    assert_int_equal(items[3].sent.offset, 2);
 }
 
 /* Nobody answers: bounded, and what is known about the record is said. */
 static void test_no_broker(void **state)
 {
     struct fixture *f = *state;
-    struct er_letters_request request = list_request(10), read = { .op = ER_LETTERS_READ };
+    struct er_letter_item item = { .place = { 0, 0 } };
+    struct er_letters_request request, read = { .op = ER_LETTERS_READ, .items = &item, .n_items = 1 };
     uint64_t start = er_clock_ms();
+    struct er_letter_item sent;
 
     make_topic(f, DEAD, 1);
     make_topic(f, "sub.a", 1);
     assert_int_equal(rd_kafka_mock_broker_set_down(f->rig.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_int_equal(rd_kafka_mock_broker_set_down(f->rig.cluster, 2), RD_KAFKA_RESP_ERR_NO_ERROR);
-    send_one(f, "sub.a", 1, &request);
-    assert_int_equal(request.code, ER_E_KAFKA_TIMEOUT);
-    assert_false(request.unknown);
-    assert_non_null(strstr(request.err.text, "nothing was written"));
+    sent = send_one(f, "sub.a", 1);
+    assert_int_equal(sent.code, ER_E_KAFKA_TIMEOUT);
+    assert_false(sent.unknown);
+    assert_non_null(strstr(sent.err.text, "nothing was written"));
     assert_true(er_clock_ms() - start < 4500);
     start = er_clock_ms();
     assert_int_equal(ask(f, &read), ER_E_KAFKA_TIMEOUT);
@@ -343,6 +468,30 @@ static void test_no_broker(void **state)
     request = list_request(10);
     assert_int_equal(ask(f, &request), ER_OK);
     assert_int_equal(request.n_letters, 0);
+}
+
+/* A broker that takes the record and does not answer: nobody knows. */
+static void test_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct er_letters_stats stats;
+    struct er_letter_item item;
+
+    make_topic(f, "sub.a", 1);
+    assert_int_equal(send_one(f, "sub.a", 1).code, ER_OK);
+    assert_int_equal(
+        rd_kafka_mock_broker_push_request_error_rtts(f->rig.cluster, 1, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 8000),
+        RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(
+        rd_kafka_mock_broker_push_request_error_rtts(f->rig.cluster, 2, API_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 8000),
+        RD_KAFKA_RESP_ERR_NO_ERROR);
+    item = send_one(f, "sub.a", 2);
+    assert_int_equal(item.code, ER_E_KAFKA_TIMEOUT);
+    assert_true(item.unknown);
+    assert_non_null(strstr(item.err.text, "not known"));
+    er_kafka_dead_letters_stats(f->letters, &stats);
+    assert_int_equal(stats.unknown, 1);
+    assert_int_equal(stats.failed, 0);
 }
 
 /* The end answers everything that waits. */
@@ -372,8 +521,12 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LETTERS_TEST(test_pages),        LETTERS_TEST(test_many),      LETTERS_TEST(test_one),  LETTERS_TEST(test_send),
-        LETTERS_TEST(test_send_refused), LETTERS_TEST(test_no_broker), LETTERS_TEST(test_stop),
+        LETTERS_TEST(test_pages),        LETTERS_TEST(test_many),
+        LETTERS_TEST(test_some),         LETTERS_TEST(test_large),
+        LETTERS_TEST(test_send),         LETTERS_TEST(test_send_many),
+        LETTERS_TEST(test_send_refused), LETTERS_TEST(test_send_refused_batch),
+        LETTERS_TEST(test_no_broker),    LETTERS_TEST(test_no_answer),
+        LETTERS_TEST(test_stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,7 +261,7 @@ static struct er_store_retry retry_of(struct fixture *f, const struct er_store_l
 
 static void set_retry(struct fixture *f, const struct er_store_letter *letter, enum er_retry_state retry_state, int64_t at_ms)
 {
-    if (er_store_retry_set(f->store, letter, &(struct er_store_retry){ retry_state, at_ms }, &f->err) != ER_OK) {
+    if (er_store_retry_set(f->store, letter, &(struct er_store_retry){ retry_state, at_ms }, 1, &f->err) != ER_OK) {
         fail_msg("%s", f->err.text);
     }
 }
