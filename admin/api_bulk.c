@@ -49,16 +49,6 @@ static enum er_code build_bulk(struct er_call *call, struct er_plan *plan, struc
     return code == ER_OK && call->flag ? er_plan_prune(plan, err) : code;
 }
 
-static void write_ids(struct er_json_writer *w, const char *key, const struct er_str *ids, size_t n)
-{
-    er_jw_key(w, er_str_of(key));
-    er_jw_array(w);
-    for (size_t i = 0; i < n; i++) {
-        er_jw_string(w, ids[i]);
-    }
-    er_jw_end(w);
-}
-
 static void answer_bulk(struct er_call *call, const struct er_change_result *result)
 {
     struct er_plan_summary summary = { 0 };
@@ -69,10 +59,10 @@ static void answer_bulk(struct er_call *call, const struct er_change_result *res
     }
     er_reply_json(&call->reply, 200, &w);
     er_jw_object(&w);
-    write_ids(&w, "created", summary.created, summary.n_created);
-    write_ids(&w, "updated", summary.updated, summary.n_updated);
-    write_ids(&w, "unchanged", summary.unchanged, summary.n_unchanged);
-    write_ids(&w, "deleted", summary.deleted, summary.n_deleted);
+    er_jw_member_strings(&w, "created", summary.created, summary.n_created);
+    er_jw_member_strings(&w, "updated", summary.updated, summary.n_updated);
+    er_jw_member_strings(&w, "unchanged", summary.unchanged, summary.n_unchanged);
+    er_jw_member_strings(&w, "deleted", summary.deleted, summary.n_deleted);
     er_jw_end(&w);
 }
 

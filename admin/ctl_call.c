@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "admin/ctl_output.h"
+#include "admin/ctl_print.h"
 
 enum { DEFAULT_TIMEOUT_S = 60, MAX_TIMEOUT_S = 86400, PAGE = 1000, ANSWER_DEPTH = 2000 };
 
@@ -162,6 +163,44 @@ enum er_ctl_exit er_ctl_call(struct er_ctl_session *session, const struct er_ctl
     }
     result = judge(session, &reply, options, answer);
     er_ctl_reply_free(&reply);
+    return result;
+}
+
+enum er_ctl_exit er_ctl_call_target(struct er_ctl_session *session, const char *method, struct er_buf *target,
+                                    const struct er_json **answer)
+{
+    struct er_ctl_request request = { .method = method };
+    enum er_ctl_exit result = ER_CTL_NEGATIVE;
+
+    er_buf_addc(target, '\0');
+    if (target->failed) {
+        er_ctl_error(ER_E_NOMEM, "out of memory");
+    } else {
+        request.target = target->p;
+        result = er_ctl_call(session, &request, NULL, answer);
+    }
+    er_buf_free(target);
+    return result;
+}
+
+enum er_ctl_exit er_ctl_call_once(const struct er_ctl *ctl, const struct er_ctl_args *args, const struct er_ctl_request *request,
+                                  er_ctl_answer_cb *cb)
+{
+    struct er_ctl_session session;
+    const struct er_json *answer = NULL;
+    enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);
+
+    if (result == ER_CTL_OK) {
+        result = er_ctl_call(&session, request, NULL, &answer);
+    }
+    if (result == ER_CTL_OK) {
+        if (cb == NULL) {
+            er_ctl_print_document(ctl, answer);
+        } else {
+            result = cb(ctl, answer);
+        }
+    }
+    er_ctl_session_close(&session);
     return result;
 }
 

@@ -38,6 +38,16 @@ struct er_ctl_request_options {
 enum er_ctl_exit er_ctl_call(struct er_ctl_session *session, const struct er_ctl_request *request,
                              const struct er_ctl_request_options *options, const struct er_json **answer);
 
+/* The same for a target that was put together, without a body; target is freed in any case. */
+enum er_ctl_exit er_ctl_call_target(struct er_ctl_session *session, const char *method, struct er_buf *target,
+                                    const struct er_json **answer);
+
+/* One request in a session of its own. cb gets the answer (NULL: no body); its result is the result. cb NULL: the answer is
+ * printed. */
+typedef enum er_ctl_exit er_ctl_answer_cb(const struct er_ctl *ctl, const struct er_json *answer);
+enum er_ctl_exit er_ctl_call_once(const struct er_ctl *ctl, const struct er_ctl_args *args, const struct er_ctl_request *request,
+                                  er_ctl_answer_cb *cb);
+
 /* All items of a list, page by page. target: path and query so far, without limit; limit 0 = all. cb returns false on a failure that it
  * has printed (the result is ER_CTL_NEGATIVE). item is valid for the call. */
 typedef bool er_ctl_item_cb(void *ctx, const struct er_json *item);

@@ -7,26 +7,6 @@
 
 enum { POLL_MS = 100, DEFAULT_WAIT_S = 60 };
 
-/* One request of a session of its own. cb gets the answer. */
-typedef enum er_ctl_exit answer_cb(const struct er_ctl *ctl, const struct er_json *answer);
-
-static enum er_ctl_exit call(const struct er_ctl *ctl, const struct er_ctl_args *args, const struct er_ctl_request *request,
-                             answer_cb *cb)
-{
-    struct er_ctl_session session;
-    const struct er_json *answer = NULL;
-    enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);
-
-    if (result == ER_CTL_OK) {
-        result = er_ctl_call(&session, request, NULL, &answer);
-    }
-    if (result == ER_CTL_OK) {
-        result = cb(ctl, answer);
-    }
-    er_ctl_session_close(&session);
-    return result;
-}
-
 /* ---- config */
 
 static const struct er_ctl_column config_columns[] = {
@@ -73,7 +53,7 @@ static enum er_ctl_exit run_config_show(const struct er_ctl *ctl, const struct e
 {
     const struct er_ctl_request request = { .method = "GET", .target = "/v1/config" };
 
-    return call(ctl, args, &request, show_config);
+    return er_ctl_call_once(ctl, args, &request, show_config);
 }
 
 /* ---- reload */
@@ -132,7 +112,7 @@ static enum er_ctl_exit run_reload(const struct er_ctl *ctl, const struct er_ctl
 {
     const struct er_ctl_request request = { .method = "POST", .target = "/v1/reload" };
 
-    return call(ctl, args, &request, show_reload);
+    return er_ctl_call_once(ctl, args, &request, show_reload);
 }
 
 static enum er_ctl_exit show_check(const struct er_ctl *ctl, const struct er_json *answer)
@@ -147,7 +127,7 @@ static enum er_ctl_exit run_config_check(const struct er_ctl *ctl, const struct 
 {
     const struct er_ctl_request request = { .method = "POST", .target = "/v1/reload?dry_run=true" };
 
-    return call(ctl, args, &request, show_check);
+    return er_ctl_call_once(ctl, args, &request, show_check);
 }
 
 /* ---- log-level */
@@ -187,7 +167,7 @@ static enum er_ctl_exit run_log_level(const struct er_ctl *ctl, const struct er_
         }
         request = (struct er_ctl_request){ .method = "PUT", .target = "/v1/log-level", .body = er_buf_str(&body) };
     }
-    result = call(ctl, args, &request, show_level);
+    result = er_ctl_call_once(ctl, args, &request, show_level);
     er_buf_free(&body);
     return result;
 }
@@ -235,7 +215,7 @@ static enum er_ctl_exit run_drain(const struct er_ctl *ctl, const struct er_ctl_
     const struct er_ctl_request request = { .method = "POST", .target = "/v1/drain" };
     const char *timeout = er_ctl_value(args, "timeout");
     size_t seconds = timeout == NULL ? DEFAULT_WAIT_S : er_ctl_number("timeout", timeout, 86400);
-    enum er_ctl_exit result = seconds == 0 ? ER_CTL_USAGE : call(ctl, args, &request, show_drain);
+    enum er_ctl_exit result = seconds == 0 ? ER_CTL_USAGE : er_ctl_call_once(ctl, args, &request, show_drain);
 
     return result == ER_CTL_OK && er_ctl_has(args, "wait") ? await_end(ctl, seconds) : result;
 }

@@ -112,29 +112,21 @@ static enum er_ctl_exit print_value(const struct er_json *letter)
 
 static enum er_ctl_exit run_show(const struct er_ctl *ctl, const struct er_ctl_args *args)
 {
-    struct er_ctl_request request = { .method = "GET" };
     struct er_ctl_session session;
     struct er_buf target = { 0 };
     const struct er_json *answer;
     enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);
 
-    er_buf_add(&target, ER_STR("/v1/dead-letters"));
-    er_ctl_target_segment(&target, er_str_of(er_ctl_operand(args, 0)));
-    er_buf_addc(&target, '\0');
-    if (result == ER_CTL_OK && target.failed) {
-        er_ctl_error(ER_E_NOMEM, "out of memory");
-        result = ER_CTL_NEGATIVE;
-    }
     if (result == ER_CTL_OK) {
-        request.target = target.p;
-        result = er_ctl_call(&session, &request, NULL, &answer);
+        er_buf_add(&target, ER_STR("/v1/dead-letters"));
+        er_ctl_target_segment(&target, er_str_of(er_ctl_operand(args, 0)));
+        result = er_ctl_call_target(&session, "GET", &target, &answer);
     }
     if (result == ER_CTL_OK && er_ctl_has(args, "value")) {
         result = print_value(answer);
     } else if (result == ER_CTL_OK) {
         er_ctl_print_document(ctl, answer);
     }
-    er_buf_free(&target);
     er_ctl_session_close(&session);
     return result;
 }

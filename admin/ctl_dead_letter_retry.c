@@ -65,7 +65,6 @@ static void print_sent(const struct er_ctl *ctl, struct er_str ref, const struct
 
 static enum er_ctl_exit send_one(struct retry *retry, struct er_str ref)
 {
-    struct er_ctl_request request = { .method = "POST" };
     struct er_buf target = { 0 };
     const struct er_json *answer = NULL;
     enum er_ctl_exit result;
@@ -80,17 +79,10 @@ static enum er_ctl_exit send_one(struct retry *retry, struct er_str ref)
     if (er_ctl_has(retry->args, "again")) {
         er_ctl_target_query(&target, "again", ER_STR("true"));
     }
-    er_buf_addc(&target, '\0');
-    if (target.failed) {
-        er_buf_free(&target);
-        return out_of_memory();
-    }
-    request.target = target.p;
-    result = er_ctl_call(&retry->session, &request, NULL, &answer);
+    result = er_ctl_call_target(&retry->session, "POST", &target, &answer);
     if (result == ER_CTL_OK) {
         print_sent(retry->ctl, ref, answer);
     }
-    er_buf_free(&target);
     return result;
 }
 

@@ -14,16 +14,6 @@ struct tester {
     bool bad_event;
 };
 
-static void write_ids(struct er_json_writer *w, const char *key, const struct er_str *ids, size_t n)
-{
-    er_jw_key(w, er_str_of(key));
-    er_jw_array(w);
-    for (size_t i = 0; i < n; i++) {
-        er_jw_string(w, ids[i]);
-    }
-    er_jw_end(w);
-}
-
 /* err->code says whether the event could be read. */
 static bool print_event(struct tester *tester, const struct er_ctl_event *event, const struct er_err *err)
 {
@@ -43,8 +33,8 @@ static bool print_event(struct tester *tester, const struct er_ctl_event *event,
     er_jw_init(&w, &tester->line);
     er_jw_object(&w);
     er_ctl_event_write_name(&w, event);
-    write_ids(&w, "matched", matched, n_matched);
-    write_ids(&w, "undecided", undecided, n_undecided);
+    er_jw_member_strings(&w, "matched", matched, n_matched);
+    er_jw_member_strings(&w, "undecided", undecided, n_undecided);
     er_jw_member_error(&w, err->code, err);
     er_jw_end(&w);
     er_buf_addc(&tester->line, '\n');

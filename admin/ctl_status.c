@@ -6,18 +6,8 @@
 static enum er_ctl_exit run_status(const struct er_ctl *ctl, const struct er_ctl_args *args)
 {
     const struct er_ctl_request request = { .method = "GET", .target = "/v1/status" };
-    struct er_ctl_session session;
-    const struct er_json *answer = NULL;
-    enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);
 
-    if (result == ER_CTL_OK) {
-        result = er_ctl_call(&session, &request, NULL, &answer);
-    }
-    if (result == ER_CTL_OK) {
-        er_ctl_print_document(ctl, answer);
-    }
-    er_ctl_session_close(&session);
-    return result;
+    return er_ctl_call_once(ctl, args, &request, NULL);
 }
 
 static const struct er_ctl_column check_columns[] = {

@@ -52,23 +52,13 @@ static enum er_ctl_exit run_remove(const struct er_ctl *ctl, const struct er_ctl
 static enum er_ctl_exit set_state(struct er_ctl_session *session, const struct er_ctl_args *args, struct er_str id,
                                   const char *verb)
 {
-    struct er_ctl_request request = { .method = "PUT" };
     struct er_buf target = { 0 };
     const struct er_json *answer;
-    enum er_ctl_exit result;
 
     er_buf_add(&target, ER_STR("/v1/subscribers"));
     er_ctl_target_segment(&target, id);
     er_buf_printf(&target, "/%s%s", verb, er_ctl_has(args, "dry-run") ? "?dry_run=true" : "");
-    er_buf_addc(&target, '\0');
-    if (target.failed) {
-        er_ctl_error(ER_E_NOMEM, "out of memory");
-        return ER_CTL_NEGATIVE;
-    }
-    request.target = target.p;
-    result = er_ctl_call(session, &request, NULL, &answer);
-    er_buf_free(&target);
-    return result;
+    return er_ctl_call_target(session, "PUT", &target, &answer);
 }
 
 /* One after another: a refused one does not keep the others, the first refusal is the result. */

@@ -87,27 +87,19 @@ static enum er_ctl_exit run_export(const struct er_ctl *ctl, const struct er_ctl
 
 enum er_ctl_exit er_ctl_show(const struct er_ctl *ctl, const struct er_ctl_args *args, const char *collection)
 {
-    struct er_ctl_request request = { .method = "GET" };
     struct er_ctl_session session;
     struct er_buf target = { 0 };
     const struct er_json *answer;
     enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);
 
-    er_buf_add(&target, er_str_of(collection));
-    er_ctl_target_segment(&target, er_str_of(er_ctl_operand(args, 0)));
-    er_buf_addc(&target, '\0');
-    if (result == ER_CTL_OK && target.failed) {
-        er_ctl_error(ER_E_NOMEM, "out of memory");
-        result = ER_CTL_NEGATIVE;
-    }
     if (result == ER_CTL_OK) {
-        request.target = target.p;
-        result = er_ctl_call(&session, &request, NULL, &answer);
+        er_buf_add(&target, er_str_of(collection));
+        er_ctl_target_segment(&target, er_str_of(er_ctl_operand(args, 0)));
+        result = er_ctl_call_target(&session, "GET", &target, &answer);
     }
     if (result == ER_CTL_OK) {
         er_ctl_print_document(ctl, answer);
     }
-    er_buf_free(&target);
     er_ctl_session_close(&session);
     return result;
 }
@@ -121,23 +113,13 @@ static enum er_ctl_exit run_show(const struct er_ctl *ctl, const struct er_ctl_a
 
 static enum er_ctl_exit remove_one(struct er_ctl_session *session, const struct er_ctl_removal *removal, struct er_str id)
 {
-    struct er_ctl_request request = { .method = "DELETE" };
     struct er_buf target = { 0 };
     const struct er_json *answer;
-    enum er_ctl_exit result;
 
     er_buf_add(&target, er_str_of(removal->collection));
     er_ctl_target_segment(&target, id);
     er_buf_add(&target, er_str_of(removal->query));
-    er_buf_addc(&target, '\0');
-    if (target.failed) {
-        er_ctl_error(ER_E_NOMEM, "out of memory");
-        return ER_CTL_NEGATIVE;
-    }
-    request.target = target.p;
-    result = er_ctl_call(session, &request, NULL, &answer);
-    er_buf_free(&target);
-    return result;
+    return er_ctl_call_target(session, "DELETE", &target, &answer);
 }
 
 static enum er_ctl_exit ask(const struct er_ctl_args *args, const struct er_ctl_removal *removal)

@@ -186,18 +186,8 @@ static enum er_ctl_exit send(const struct er_ctl *ctl, const struct er_ctl_args 
                                             .target = er_ctl_has(args, "dry-run") ? "/v1/subscriptions?dry_run=true"
                                                                                   : "/v1/subscriptions",
                                             .body = body };
-    struct er_ctl_session session;
-    const struct er_json *answer;
-    enum er_ctl_exit result = er_ctl_session_open(ctl, args, &session);
 
-    if (result == ER_CTL_OK) {
-        result = er_ctl_call(&session, &request, NULL, &answer);
-    }
-    if (result == ER_CTL_OK) {
-        er_ctl_print_document(ctl, answer);
-    }
-    er_ctl_session_close(&session);
-    return result;
+    return er_ctl_call_once(ctl, args, &request, NULL);
 }
 
 enum er_ctl_exit er_ctl_run_subscription_add(const struct er_ctl *ctl, const struct er_ctl_args *args)

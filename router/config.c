@@ -9,6 +9,25 @@
 #define MASK "****"
 #define PROPERTY_MAX_BYTES 128
 
+void er_loader_one_line(char *text)
+{
+    for (char *p = text; *p != '\0'; p++) {
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    }
+}
+
+struct er_str er_loader_trim(struct er_str s)
+{
+    while (s.n > 0 && isspace((unsigned char)s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n > 0 && isspace((unsigned char)s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
 void er_loader_error(struct er_loader *loader, const char *origin, enum er_code code, const char *format, ...)
 {
     struct er_err err;
@@ -18,10 +37,7 @@ void er_loader_error(struct er_loader *loader, const char *origin, enum er_code 
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (char *p = text; *p != '\0'; p++) {
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
-    }
+    er_loader_one_line(text);
     /* er_err_set cuts on a character boundary. */
     (void)er_err_set(&err, code, "%s", text);
     er_buf_printf(loader->errors, "%s: error[%s]: %s\n", origin, er_code_name(code), err.text);

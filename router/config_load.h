@@ -52,6 +52,9 @@ void er_loader_set(struct er_loader *loader, const struct er_assignment *assignm
 /* Copy in the arena; "" and no_memory set without memory. */
 const char *er_loader_text(struct er_loader *loader, struct er_str text);
 
+struct er_str er_loader_trim(struct er_str text); /* without white space around it */
+void er_loader_one_line(char *text);              /* '?' for each control character */
+
 /* The three sources (config_source.c). */
 void er_loader_file(struct er_loader *loader, const char *path, bool required);
 void er_loader_environment(struct er_loader *loader, char *const *environment);

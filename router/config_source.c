@@ -15,17 +15,6 @@
 #define VARIABLE_PREFIX "EVENTROUTER_"
 #define PREFIX_LENGTH (sizeof VARIABLE_PREFIX - 1)
 
-static struct er_str trim(struct er_str s)
-{
-    while (s.n > 0 && isspace((unsigned char)s.p[0])) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n > 0 && isspace((unsigned char)s.p[s.n - 1]))
-        s.n--;
-    return s;
-}
-
 static const char *origin_printf(struct er_loader *loader, const char *format, ...) ER_PRINTF(2, 3);
 static const char *origin_printf(struct er_loader *loader, const char *format, ...)
 {
@@ -35,10 +24,7 @@ static const char *origin_printf(struct er_loader *loader, const char *format, .
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (char *p = text; *p != '\0'; p++) {
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
-    }
+    er_loader_one_line(text);
     return er_loader_text(loader, er_str_of(text));
 }
 
@@ -120,7 +106,7 @@ static char *next_line(char *out, int size, void *arg)
         return NULL;
     end = memchr(f->rest.p, '\n', f->rest.n);
     n = end == NULL ? f->rest.n : (size_t)(end - f->rest.p) + 1;
-    line = trim((struct er_str){ f->rest.p, n });
+    line = er_loader_trim((struct er_str){ f->rest.p, n });
     f->line++;
     if (line.n > LINE_MAX_BYTES || line.n + 2 > (size_t)size) {
         er_loader_error(f->loader, file_origin(f), ER_E_CONFIG,
@@ -342,7 +328,7 @@ void er_loader_override(struct er_loader *loader, const char *assignment)
         er_loader_error(loader, "-o", ER_E_CONFIG, "an argument has no equals sign; write -o section.key=value");
         return;
     }
-    name = trim((struct er_str){ assignment, (size_t)(equals - assignment) });
+    name = er_loader_trim((struct er_str){ assignment, (size_t)(equals - assignment) });
     a.value = er_str_of(equals + 1);
     if (!er_option_split(name, &a.section, &a.key))
         a.key = name;

@@ -33,17 +33,6 @@ static const struct unit size_units[] = { { "", 1 },
                                           { NULL, 0 } };
 static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
 
-static struct er_str trim(struct er_str s)
-{
-    while (s.n > 0 && isspace((unsigned char)s.p[0])) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n > 0 && isspace((unsigned char)s.p[s.n - 1]))
-        s.n--;
-    return s;
-}
-
 /* What a user typed, short enough for an error text. */
 static int shown(struct er_str s)
 {
@@ -278,7 +267,7 @@ static enum er_code store_list(const struct reader *r)
     for (size_t i = 0; i < n; i++) {
         const char *comma = rest.n == 0 ? NULL : memchr(rest.p, ',', rest.n);
         size_t length = comma == NULL ? rest.n : (size_t)(comma - rest.p);
-        struct er_str item = trim((struct er_str){ rest.p, length });
+        struct er_str item = er_loader_trim((struct er_str){ rest.p, length });
         enum er_code code = check_length(r, item);
 
         if (code != ER_OK)
@@ -303,7 +292,7 @@ enum er_code er_option_store(const struct er_option *option, const char *text, s
         [ER_OPTION_INT32] = store_int32,         [ER_OPTION_COUNT] = store_size,   [ER_OPTION_SIZE] = store_size,
         [ER_OPTION_TIME_MS] = store_time,        [ER_OPTION_TIME_NS] = store_time, [ER_OPTION_MODE] = store_mode,
     };
-    struct reader r = { option, trim(er_str_of(text)), arena, config, err };
+    struct reader r = { option, er_loader_trim(er_str_of(text)), arena, config, err };
 
     return stores[option->type](&r);
 }

@@ -228,6 +228,16 @@ void er_jw_member_uint(struct er_json_writer *w, const char *key, uint64_t n)
     er_jw_uint(w, n);
 }
 
+void er_jw_member_strings(struct er_json_writer *w, const char *key, const struct er_str *items, size_t n)
+{
+    er_jw_key(w, er_str_of(key));
+    er_jw_array(w);
+    for (size_t i = 0; i < n; i++) {
+        er_jw_string(w, items[i]);
+    }
+    er_jw_end(w);
+}
+
 void er_jw_member_bool(struct er_json_writer *w, const char *key, bool b)
 {
     er_jw_key(w, er_str_of(key));

@@ -38,6 +38,7 @@ void er_jw_json(struct er_json_writer *w, const struct er_json *value); /* a par
 /* Shorthand: key and value. */
 void er_jw_member_string(struct er_json_writer *w, const char *key, struct er_str s);
 void er_jw_member_uint(struct er_json_writer *w, const char *key, uint64_t n);
+void er_jw_member_strings(struct er_json_writer *w, const char *key, const struct er_str *items, size_t n);
 void er_jw_member_bool(struct er_json_writer *w, const char *key, bool b);
 
 /* Key, then an RFC 3339 UTC time with milliseconds as a string: "2026-11-21T09:05:40.123Z". unix_ms may be any value from year

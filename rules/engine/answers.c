@@ -9,7 +9,7 @@
 #define ITEMS_FIRST 6u    /* log2 */
 #define ITEMS_KEEP 14u    /* log2; more are given back */
 #define ASK_WEIGHT 64u    /* what asking counts, in bytes */
-#define FETCHED_TERMS 4u   /* of a posting */
+#define FETCHED_TERMS 4u  /* of a posting */
 
 /* A probing. */
 struct probe {

@@ -553,12 +553,7 @@ void er_rule_write_members(const struct er_rule *rule, struct er_json_writer *w)
         er_jw_member_string(w, "description", rule->description);
     }
     if (rule->has_types) {
-        er_jw_key(w, ER_STR("types"));
-        er_jw_array(w);
-        for (size_t i = 0; i < rule->n_types; i++) {
-            er_jw_string(w, rule->types[i]);
-        }
-        er_jw_end(w);
+        er_jw_member_strings(w, "types", rule->types, rule->n_types);
     }
     if (rule->n_regexes > 0) {
         er_jw_key(w, ER_STR("regex"));
