@@ -116,7 +116,7 @@ void er_worker_stop(struct er_worker *worker, int64_t deadline_ns);
 /* The answer to hooks.ensure: ER_OK = the topic exists; otherwise the reason. */
 void er_worker_ensured(struct er_worker *worker, struct er_str topic, enum er_code code, const char *text);
 
-/* The answer to hooks.inspect: ER_OK, ER_E_DESTINATION_LEADERLESS, or whatever is not known. */
+/* The answer to hooks.inspect: ER_OK, ER_E_DESTINATION_LEADERLESS, ER_E_DESTINATION_MISSING, or whatever is not known. */
 void er_worker_inspected(struct er_worker *worker, struct er_str topic, enum er_code code);
 
 /* Events in flight now; 0 after a clean stop. */

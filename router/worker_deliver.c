@@ -164,6 +164,7 @@ void er_worker_set_health(struct er_worker *w, bool ok, const char *text)
         return;
     }
     w->dead_letter_down = !ok;
+    w->dead_absent = ER_OK;
     w->o.hooks.dead_letter_health(w->o.hooks.ctx, ok, text);
 }
 
@@ -397,7 +398,12 @@ static bool send(struct er_worker *w, struct er_copy *copy)
         er_count(&w->o.counters->no_memory, 1);
         return false;
     }
-    v.result = w->o.sink.ops->produce(w->o.sink.ctx, lane->topic, &record, &copy->ticket, &v.text);
+    if (dead && w->dead_absent != ER_OK) {
+        v.result = ER_SINK_REFUSED;
+        v.text = er_code_title(w->dead_absent);
+    } else {
+        v.result = w->o.sink.ops->produce(w->o.sink.ctx, lane->topic, &record, &copy->ticket, &v.text);
+    }
     if (v.result == ER_SINK_FULL) {
         w->sink_full = true;
         return false;

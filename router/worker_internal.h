@@ -115,8 +115,10 @@ struct er_worker {
     size_t aside_events, aside_bytes; /* of partitions that are held: they do not count against the others' limits */
     bool sink_full;                   /* in this step */
     bool dead_letter_down;
-    bool lanes_shown; /* the surroundings know of trouble */
-    int64_t lanes_at; /* when they hear of it next */
+    enum er_code dead_absent; /* exactly-once: dead letters have nowhere to go, and why; ER_OK: they are tried */
+    int64_t dead_ask_at;      /* whether that is still so */
+    bool lanes_shown;         /* the surroundings know of trouble */
+    int64_t lanes_at;         /* when they hear of it next */
 
     struct er_counters *tally; /* for what only counts once it is final */
     struct er_worker_txn txn;
@@ -159,7 +161,8 @@ bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan); /*
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot);   /* an event was routed */
 void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);
 const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
-void er_worker_txn_fail(struct er_worker *w); /* abort, and try again without delay */
+/* Abort. Hopeless: because of its dead letters; otherwise it goes again without delay. */
+void er_worker_txn_fail(struct er_worker *w, bool hopeless);
 void er_worker_txn_wind_up(struct er_worker *w,
                            bool hurry);                   /* lets it end; in a hurry: never commit, and partitions may go at once */
 bool er_worker_txn_is_settled(const struct er_worker *w); /* nobody's outcome is open */

@@ -74,17 +74,25 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
     return true;
 }
 
-/* An event that has a copy of a size that its destination refused before travels alone: if it is refused again, nobody else is held up. */
+/* Of a size that its destination refused before, or a dead letter while nobody takes those. */
+static bool is_suspicious(const struct er_worker *w, const struct er_copy *copy)
+{
+    bool dead = copy->kind == ER_COPY_DEAD_LETTER || copy->lane->breaker != ER_BREAKER_CLOSED;
+
+    return (w->dead_letter_down && dead) || (copy->lane->too_large > 0 && copy->bytes >= copy->lane->too_large);
+}
+
+/* An event with a suspicious copy travels alone: if it is refused again, nobody else is held up. */
 bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan)
 {
     struct er_worker_txn *t = &w->txn;
     bool suspicious = false;
 
-    if (!t->sizes) {
+    if (!t->sizes && !w->dead_letter_down) {
         return true;
     }
     for (const struct er_copy *copy = plan->first; copy != NULL; copy = copy->next) {
-        suspicious |= copy->lane->too_large > 0 && copy->bytes >= copy->lane->too_large;
+        suspicious |= is_suspicious(w, copy);
     }
     t->end |= suspicious;
     return !suspicious || t->events == 0;
@@ -272,10 +280,14 @@ void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum e
     }
 }
 
-void er_worker_txn_fail(struct er_worker *w)
+void er_worker_txn_fail(struct er_worker *w, bool hopeless)
 {
-    if (w->txn.state == ER_TXN_OPEN || w->txn.state == ER_TXN_COMMITTING) {
-        w->txn.failed = true;
+    struct er_worker_txn *t = &w->txn;
+
+    if (t->state == ER_TXN_OPEN || t->state == ER_TXN_COMMITTING) {
+        t->failed = true;
+        t->hopeless |= hopeless;
+        t->bisect |= hopeless; /* until the events that need a dead letter are alone */
     }
 }
 

@@ -1,6 +1,7 @@
 """Destinations: made explicitly, dead ones hold nobody back, refused ones are refused."""
 import json
 import random
+import time
 
 import pytest
 from rig import Load, Record, assert_balance, until
@@ -147,3 +148,50 @@ def test_create_off_wants_existing_topics(kafka, router):
     assert kafka.partitions(one.topic("gone")) == 0
     kafka.produce(one.raw, [event(0)])
     assert one.settle(1)["routed"] == 1
+
+
+@pytest.mark.deadline(180)
+def test_dead_letter_topic_is_gone(kafka, router):
+    """Not writable: the partition that needs it stops before that event, health fails, the other partition goes on; then nothing is missing."""
+    one = router(destinations__create="false")
+    kafka.create(one.raw, 2)
+    kafka.create(one.dead, 1)
+    kafka.create(one.topic("all"), 1)
+    one.start()
+    one.apply([{"id": "all", "subscriber": "all"}])
+    first = kafka.produce(one.raw, [Record(b"bad", partition=0), Record(b"{}", partition=1)])
+    one.settle(2)
+    kafka.delete(one.dead)
+    held = [Record(b'{"n":1}', partition=0), Record(b"still bad", b"k", partition=0), Record(b'{"n":2}', partition=0)]
+    kafka.produce(one.raw, held)
+    free = [Record(b'{"n":%d}' % n, partition=1) for n in range(200)]
+    begin = time.monotonic()
+    kafka.produce(one.raw, free)
+    until(lambda: one.admin("GET", "/readyz").status == 503, 40, "health that fails")
+
+    def places(records, partition):
+        return {r.offset for r in records if r.partition == partition}
+
+    def arrived(partition):
+        return {r.source[2] for r in kafka.read(one.topic("all")) if r.source[1] == partition}
+
+    others = places(first + free, 1)
+    until(lambda: arrived(1) == others, 40, "copies of the other partition")
+    print(f"# other partition through {time.monotonic() - begin:.1f} s after the dead-letter topic was missed")
+    bad = held[1].offset
+    until(lambda: kafka.committed(one.config["router.group"], one.raw) == {0: bad, 1: max(others) + 1}, 20, "commit up to the bad event")
+    more = kafka.produce(one.raw, [Record(b'{"n":%d}' % n, partition=n % 2) for n in range(300, 400)])
+    until(lambda: arrived(1) == others | places(more, 1), 20, "more of it")
+    assert arrived(0) == places(first + held, 0) - {0, bad, held[2].offset}
+    assert kafka.committed(one.config["router.group"], one.raw)[0] == bad
+    assert one.admin("GET", "/readyz").status == 503
+    kafka.create(one.dead, 1)
+    everything = first + held + free + more
+    balance = one.settle(len(everything), 60)
+    until(lambda: one.admin("GET", "/readyz").status == 200, 20, "health that is well")
+    assert balance == {"received": len(everything), "routed": len(everything) - 2, "unmatched": 0, "dead_lettered": 2}
+    letters = kafka.read(one.dead)
+    assert [(r.value, r.key, r.source) for r in letters] == [(b"still bad", b"k", (one.raw, 0, bad))]
+    good = sorted((r.partition, r.offset) for r in everything if r.value[:1] == b"{")
+    assert sorted(r.source[1:] for r in kafka.read(one.topic("all"))) == good
+    assert one.terminate() == 0
