@@ -6,6 +6,7 @@
     faults.py planted [BUG...]                 bugs of test builds (guard-off is one too): each must be found
     faults.py sweep                            every step of the protocol x action x ordinal
     faults.py check                            a sample of both from --seed
+    faults.py prove                            late requests, --repeat times with router.guard on (all clean?), a fifth of that with it off (damage?)
     faults.py campaign --seconds N             storms and other scenarios for so long; adds lines to docs/campaigns.md
 
 Prints TAP. Every run says `faults N, events N, lost N, duplicated N, reordered N, unexplained N, seed S`; exit 1 if a promise was broken. The
@@ -45,15 +46,16 @@ def arguments():
     parser.add_argument("--mode", choices=(AT_LEAST_ONCE, EXACTLY_ONCE))
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--seconds", type=float, default=520, help="of a check or campaign; nothing begins after that")
-    parser.add_argument("--repeat", type=int, default=1, help="run and planted: so often, with the next seeds")
+    parser.add_argument("--repeat", type=int, default=1, help="run, planted and prove: so often, with the next seeds")
     parser.add_argument("--cluster", choices=("one", "three"), help="brokers for every scenario, instead of what it needs")
     parser.add_argument("--rate", type=int, default=1500, help="events per second in a storm")
     parser.add_argument("--storm-seconds", type=float, default=60)
     parser.add_argument("--guard", choices=("on", "off"))
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
+    parser.add_argument("--debug", metavar="WHAT", help="librdkafka's debug contexts for the logs of the routers, such as cgrp,eos")
     parser.add_argument("--keep", action="store_true", help="folders of runs that found nothing, too")
     parser.add_argument("--record", action="store_true", help="campaign: add its lines to docs/campaigns.md")
-    parser.add_argument("verb", choices=("list", "run", "planted", "sweep", "check", "campaign"))
+    parser.add_argument("verb", choices=("list", "run", "planted", "sweep", "check", "prove", "campaign"))
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     options.planted = options.steps = None
@@ -101,10 +103,10 @@ class Clusters:
 
 
 class Job:
-    """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row)."""
+    """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row); counted: what is found is only counted."""
 
-    def __init__(self, name, mode, seed, row=None, steps=None):
-        self.scenario, self.mode, self.seed, self.row, self.steps = SCENARIOS[name], mode, seed, row, steps
+    def __init__(self, name, mode, seed, row=None, steps=None, counted=False):
+        self.scenario, self.mode, self.seed, self.row, self.steps, self.counted = SCENARIOS[name], mode, seed, row, steps, counted
         self.alone = self.scenario.alone
 
     @property
@@ -170,7 +172,7 @@ class Runner:
         if job.row is None:
             self.say(not wrong, job, text, wrong + result.examples if wrong else ())
         else:
-            self.say(any(job.row[3] in what for what in wrong), job, text, ["found: " + "; ".join(wrong)[:200]])
+            self.say(job.counted or any(job.row[3] in what for what in wrong), job, text, ["found: " + "; ".join(wrong)[:200]])
         with self.lock:
             self.results.append((job, result, wrong))
         return result
@@ -254,6 +256,27 @@ def sample(options):
     return jobs
 
 
+# ---- the proof of the guard ----
+
+def proof(options):
+    off = {row[1]: row for row in PLANTED if row[0] == "guard-off"}
+    return [job for n in range(options.repeat) for name in options.names or LATE for job in
+            [Job(name, EXACTLY_ONCE, options.seed + n)] + [Job(name, EXACTLY_ONCE, options.seed + n, off[name], counted=True)] * (n % 5 == 0)]
+
+
+def show_proof(runner):
+    """Each late request must have done its damage without the guard, and none with it."""
+    for name in runner.options.names or LATE:
+        mine = [one for one in runner.results if one[0].scenario.name == name]
+        clean = [not wrong for job, _, wrong in mine if job.row is None]
+        damaged = [any(job.row[3] in what for what in wrong) for job, _, wrong in mine if job.row is not None]
+        requests = sum(count for job, result, _ in mine if job.row is None for kind, count in result.kinds.items() if kind.startswith("late"))
+        ok = len(clean) == runner.options.repeat and all(clean) and any(damaged)
+        print(f"{'ok' if ok else 'not ok'} - {name}: guard on: {sum(clean)} of {len(clean)} runs clean ({requests} late requests); "
+              f"guard off: damage in {sum(damaged)} of {len(damaged)} runs", flush=True)
+        runner.failed += not ok
+
+
 # ---- campaigns ----
 
 def campaign(runner):
@@ -332,9 +355,8 @@ def main():
             campaign(runner)
         else:
             runner.options.seconds = options.seconds if options.verb == "check" else float("inf")
-            runner.all({"check": sample, "sweep": sweep}.get(options.verb, named)(options))
-            if options.verb == "sweep":
-                show_sweep(runner)
+            runner.all({"check": sample, "sweep": sweep, "prove": proof}.get(options.verb, named)(options))
+            {"sweep": show_sweep, "prove": show_proof}.get(options.verb, lambda _: None)(runner)
     finally:
         runner.clusters.close()
     return 1 if runner.failed else 0
