@@ -48,8 +48,8 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=520, help="of a check or campaign; nothing begins after that")
     parser.add_argument("--repeat", type=int, default=1, help="run, planted and prove: so often, with the next seeds")
     parser.add_argument("--cluster", choices=("one", "three"), help="brokers for every scenario, instead of what it needs")
-    parser.add_argument("--rate", type=int, default=1500, help="events per second in a storm")
-    parser.add_argument("--storm-seconds", type=float, default=60)
+    parser.add_argument("--rate", type=int, default=4000, help="events per second in a storm")
+    parser.add_argument("--storm-seconds", type=float, default=120)
     parser.add_argument("--guard", choices=("on", "off"))
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
     parser.add_argument("--debug", metavar="WHAT", help="librdkafka's debug contexts for the logs of the routers, such as cgrp,eos")
@@ -280,6 +280,7 @@ def show_proof(runner):
 # ---- campaigns ----
 
 def campaign(runner):
+    """Rounds of storms, of routers that come back after kill -9 (these are timed), and of some other scenarios."""
     options = runner.options
     rng = random.Random(f"campaign/{options.seed}")
     options.cluster = options.cluster or "three"
@@ -290,6 +291,7 @@ def campaign(runner):
             storms += 1
             mode = options.mode or (AT_LEAST_ONCE if storms % 6 == 0 else EXACTLY_ONCE)
             runner.unless_late(Job("storm", mode, rng.randrange(1000000)))
+        runner.unless_late(Job("back-again", mode, rng.randrange(1000000)))
         some = [one for one in rng.sample(others, len(others)) if options.mode in (None, one[1])][:2 * options.jobs]
         with ThreadPoolExecutor(options.jobs) as pool:
             for done in [pool.submit(runner.unless_late, Job(name, mode, rng.randrange(1000000))) for name, mode in some]:
