@@ -317,27 +317,45 @@ def versions(options):
     return f"{commit or 'no commit'}, librdkafka {library[1] if library else '?'}, Kafka 4.1.1"
 
 
+def quantile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def back(results):
+    """How long routers took to be back after kill -9."""
+    seconds = [s for result in results for s in result.recoveries]
+    return f"{quantile(seconds, 0.5):.1f} s / {quantile(seconds, 0.99):.1f} s ({len(seconds)})" if seconds else "-"
+
+
+def doubts(results):
+    """What it cost to take a new transactional producer, from the routers' own histograms: upper bounds of the buckets."""
+    told = sum((result.told for result in results), Counter())
+    found = sorted((float(m[1].replace("+Inf", "inf")), count) for name, count in told.items() if (m := re.search(r'_bucket{le="(.*)"}', name)))
+    if not found or found[-1][1] == 0:
+        return "-"
+    bounds = [next(bound for bound, count in found if count >= share * found[-1][1]) for share in (0.5, 0.99)]
+    return f"{bounds[0] * 1000:.0f} ms / {bounds[1] * 1000:.0f} ms ({found[-1][1]})"
+
+
 def report(runner):
     options = runner.options
     rows = []
     for mode in (EXACTLY_ONCE, AT_LEAST_ONCE):
-        mine = [(result, wrong) for job, result, wrong in runner.results if job.mode == mode]
+        mine = [result for job, result, _ in runner.results if job.mode == mode]
         if not mine:
             continue
-        faults = sum((classes(result.kinds) for result, _ in mine), Counter())
-        totals = [sum(getattr(result, name) for result, _ in mine) for name in ("events", "lost", "duplicated", "reordered", "unexplained")]
-        broken = sum(bool(wrong) for _, wrong in mine)
-        lag = max(result.healed_seconds for result, _ in mine)
+        faults = sum((classes(result.kinds) for result in mine), Counter())
+        totals = [sum(getattr(result, name) for result in mine) for name in ("events", "lost", "duplicated", "reordered", "unexplained")]
+        broken = sum(bool(wrong) for job, _, wrong in runner.results if job.mode == mode)
+        lag = max(result.healed_seconds for result in mine)
         rows.append([time.strftime("%Y-%m-%d"), mode, f"{(time.monotonic() - runner.begin) / 60:.0f} min", str(len(mine)),
-                     *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", str(options.seed), versions(options)])
-        print(f"# {mode}: faults {sum(faults.values())}, events {totals[0]}, lost {totals[1]}, duplicated {totals[2]}, reordered {totals[3]}, "
-              f"unexplained {totals[4]}, seed {options.seed}", flush=True)
+                     *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", back(mine), doubts(mine),
+                     str(options.seed), versions(options)])
+        print(f"# {mode}: faults {sum(faults.values())} ({', '.join(f'{name} {n}' for name, n in faults.items())}), events {totals[0]}, lost {totals[1]}, "
+              f"duplicated {totals[2]}, reordered {totals[3]}, unexplained {totals[4]}, seed {options.seed}")
+        print(f"# {mode}: routing again after kill -9, median / p99: {back(mine)}; a new producer after doubt: {doubts(mine)}", flush=True)
     for reason, count in Counter(reason for _, result, _ in runner.results for reason in result.exits).items():
         print(f"# {count} routers ended by themselves and were started again: {reason}")
-    recoveries = sorted(seconds for _, result, _ in runner.results for seconds in result.recoveries)
-    if recoveries:
-        print(f"# routing again after kill -9: median {recoveries[len(recoveries) // 2]:.1f} s, p99 {recoveries[int(len(recoveries) * 0.99)]:.1f} s "
-              f"({len(recoveries)} times)")
     if options.record:
         with open(CAMPAIGNS, "a", encoding="utf-8") as out:
             for row in rows:

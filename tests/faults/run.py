@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 import uuid
+from collections import Counter
 from contextlib import closing
 from http.client import HTTPException
 
@@ -30,6 +31,7 @@ HEALED_SECONDS = 60  # from the last fault until nothing lags
 RSS_CAP_MB = 400
 DESCRIPTORS_CAP = 400
 EX_SOFTWARE = 70  # exit code of a router that cannot go on, for example because it was fenced
+TOLD = ("eventrouter_producer_renewal_seconds_bucket{", "eventrouter_transactions_doubtful_total{")  # metrics that a graceful end adds to the run's
 AT_LEAST_ONCE, EXACTLY_ONCE = "at-least-once", "exactly-once"
 
 
@@ -124,7 +126,9 @@ class Member(Router):
     def terminate(self, seconds=25):
         """In exactly-once mode an event whose partition is lost while its commit is in doubt may be committed and not counted; the drop is."""
         try:
-            self.dropped += int(self.metrics().get("eventrouter_dropped_events_total", 0))
+            metrics = self.metrics()
+            self.dropped += int(metrics.get("eventrouter_dropped_events_total", 0))
+            self.of.told.update({name: int(value) for name, value in metrics.items() if name.startswith(TOLD)})
         except OSError:
             pass
         self.wanted = False
@@ -201,6 +205,7 @@ class Run:
         self.patience = 15 if self.planted else HEALED_SECONDS
         self.exits = []  # why routers ended by themselves
         self.reached = []  # steps of the sweep that were
+        self.told = Counter()
         self.diverting, self.extra_subscribers = set(), set()
         self.history, self.answered = {}, []  # rules by revision, and from which events on a revision must count
         self.all_told = True  # no process died without its last balance
@@ -430,7 +435,7 @@ class Run:
         result.faults = sum(self.faults.values())
         result.problems = self.problems
         result.kinds, result.healed_seconds, result.recoveries = dict(self.faults), self.healed_seconds, self.recoveries
-        result.exits, result.reached = self.exits, self.reached
+        result.exits, result.reached, result.told = self.exits, self.reached, self.told
         return result
 
     def caught_up(self, ends, healed):
