@@ -226,6 +226,9 @@ FAULT_RIG = $(PYTHON) tests/faults/faults.py --programs build/$(MODE)-faults $(i
 check-faults: ## a sample of faults against a real Kafka, and of planted bugs (SEED=n for the same again)
 	@$(AGAIN) FAULTS=1 all
 	@$(PYTHON) tests/support/run.py --logs build/test-logs/faults --timeout 900 faults:serial "$(FAULT_RIG) check"
+prove-guard: ## late requests: RUNS=100 with router.guard on must be clean, a fifth of that with it off must show the damage
+	@$(AGAIN) FAULTS=1 all
+	$(FAULT_RIG) --jobs 4 --repeat $(or $(RUNS),100) prove
 campaign: ## faults for SECONDS=3600 (SEED=n); adds lines to docs/campaigns.md
 	@$(AGAIN) FAULTS=1 all
 	$(FAULT_RIG) --seconds $(if $(findstring command,$(origin SECONDS)),$(SECONDS),3600) --record campaign
@@ -310,9 +313,9 @@ clean: ## removes build/ (the Kafka jars stay in ~/.m2)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
-	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  DELIVERY=  FUZZ_SECONDS=  LIBRDKAFKA=  FAULTS=1  SEED=  SECONDS='
+	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  DELIVERY=  FUZZ_SECONDS=  LIBRDKAFKA=  FAULTS=1  SEED=  RUNS=  SECONDS='
 
-.PHONY: all demo test tests check unit check-mock check-integration check-faults campaign valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
+.PHONY: all demo test tests check unit check-mock check-integration check-faults prove-guard campaign valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
         format format-check tidy cppcheck layers lint docs-check install dist clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

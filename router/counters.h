@@ -21,7 +21,7 @@ struct er_counters {
     struct er_histogram latency; /* from poll until the last report of the event; events with at least one copy */
     struct er_histogram batch;   /* matching and queueing of one batch */
     struct er_histogram commit;  /* of one transaction, once its copies are reported */
-    struct er_histogram renewal; /* of a transactional producer */
+    struct er_histogram renewal; /* from doubt about a producer until there is a new one and the committed offsets are known */
 };
 
 /* Only one thread writes, so a plain load and store is enough and costs no locked instruction. */

@@ -54,6 +54,8 @@ struct er_worker_txn {
     uint64_t revision; /* that decides all its events */
     int64_t opened_at; /* its first event */
     int64_t abort_at;  /* aborting: not before all is reported, or then */
+    int64_t asked_at;  /* to be committed */
+    int64_t doubt_at;  /* the producer was given up; negative: the first one was not there yet */
     size_t events, bytes;
     size_t unrouted; /* slots that are to be routed again */
     size_t limit;    /* events; less than txn_events while a batch that aborts is being bisected */

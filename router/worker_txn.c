@@ -19,11 +19,20 @@ enum { PATIENCE = 3 /* aborts before a batch is bisected without a record to bla
 #define AGAIN_WAIT_NS (10 * ER_MS_NS)
 #define ABORT_WAIT_NS (1 * ER_S_NS)
 #define CLOCK_EVERY 16
+#define NO_DOUBT (-1)
+
+/* The producer is not to be trusted any more. */
+static void doubt(struct er_worker *w)
+{
+    w->txn.state = ER_TXN_RENEWING;
+    w->txn.doubt_at = w->now;
+}
 
 bool er_worker_txn_init(struct er_worker *w)
 {
     w->txn.on = true;
     w->txn.state = ER_TXN_RENEWING;
+    w->txn.doubt_at = NO_DOUBT;
     w->txn.limit = w->o.limits.txn_events;
     w->tally = &w->txn.tally;
     return true;
@@ -66,7 +75,7 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
         return false;
     }
     if (w->o.txn.ops->begin(w->o.txn.ctx) != ER_TXN_DONE) {
-        t->state = ER_TXN_RENEWING;
+        doubt(w);
         return false;
     }
     t->state = ER_TXN_OPEN;
@@ -475,7 +484,7 @@ static void serve_aborting(struct er_worker *w)
     w->now = er_clock_now(&w->o.clock);
     t->again = result == ER_TXN_AGAIN;
     if (result == ER_TXN_DOUBTFUL) {
-        t->state = ER_TXN_RENEWING;
+        doubt(w);
     } else if (result == ER_TXN_DONE) {
         while (er_worker_take_reports(w)) {
         }
@@ -487,7 +496,6 @@ static void serve_committing(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
     enum er_txn_result result;
-    int64_t start;
 
     if (t->failed) {
         begin_abort(w);
@@ -500,13 +508,13 @@ static void serve_committing(struct er_worker *w)
     if (!t->asked) {
         list_offsets(w);
         t->asked = true;
+        t->asked_at = er_clock_now(&w->o.clock);
     }
-    start = er_clock_now(&w->o.clock);
     result = w->o.txn.ops->commit(w->o.txn.ctx, t->offsets, t->n_offsets, w->o.limits.txn_slice_ns);
     w->now = er_clock_now(&w->o.clock);
     t->again = result == ER_TXN_AGAIN;
     if (result == ER_TXN_DONE) {
-        er_histogram_add(&w->o.counters->commit, w->now - start);
+        er_histogram_add(&w->o.counters->commit, w->now - t->asked_at);
         for (size_t i = 0; i < t->n_offsets; i++) {
             pop_routed(w, w->windows[t->offsets[i].index]);
         }
@@ -516,14 +524,13 @@ static void serve_committing(struct er_worker *w)
         begin_abort(w);
     } else if (result == ER_TXN_DOUBTFUL) {
         t->back_off = true;
-        t->state = ER_TXN_RENEWING;
+        doubt(w);
     }
 }
 
 static void serve_renewing(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
-    int64_t start = er_clock_now(&w->o.clock);
     enum er_txn_result result = w->o.txn.ops->renew(w->o.txn.ctx, w->o.limits.txn_slice_ns);
 
     w->now = er_clock_now(&w->o.clock);
@@ -532,7 +539,6 @@ static void serve_renewing(struct er_worker *w)
     t->again = result != ER_TXN_DONE;
     if (result == ER_TXN_DONE) {
         er_count(&w->o.counters->producer_renewals, 1);
-        er_histogram_add(&w->o.counters->renewal, w->now - start);
         t->state = ER_TXN_ASKING;
     }
 }
@@ -543,6 +549,9 @@ static void take_answer(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
 
+    if (t->doubt_at != NO_DOUBT) {
+        er_histogram_add(&w->o.counters->renewal, w->now - t->doubt_at);
+    }
     for (size_t i = 0; i < t->n_offsets; i++) {
         struct er_window *window = w->windows[t->offsets[i].index];
 
@@ -615,7 +624,7 @@ void er_worker_txn_wind_up(struct er_worker *w, bool hurry)
     } else if (t->state == ER_TXN_COMMITTING && hurry && !t->asked) {
         t->failed = true;
     } else if (t->state == ER_TXN_COMMITTING && hurry) {
-        t->state = ER_TXN_RENEWING;
+        doubt(w);
     }
 }
 

@@ -34,7 +34,8 @@ class Result:
         self.healed_seconds = 0.0  # from the last fault until nothing lagged
         self.exits = []  # why routers ended by themselves (and were started again)
         self.reached = []  # steps of the protocol-step sweep that had their fault
-        self.recoveries = []  # seconds from a start after kill -9 until events were committed
+        self.recoveries = []  # seconds from kill -9 until everything that had been published before was committed
+        self.told = Counter()  # metrics of routers that ended gracefully
 
     def note(self, count, kind, *example):
         setattr(self, count, getattr(self, count) + 1)

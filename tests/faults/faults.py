@@ -6,6 +6,7 @@
     faults.py planted [BUG...]                 bugs of test builds (guard-off is one too): each must be found
     faults.py sweep                            every step of the protocol x action x ordinal
     faults.py check                            a sample of both from --seed
+    faults.py prove                            late requests, --repeat times with router.guard on (all clean?), a fifth of that with it off (damage?)
     faults.py campaign --seconds N             storms and other scenarios for so long; adds lines to docs/campaigns.md
 
 Prints TAP. Every run says `faults N, events N, lost N, duplicated N, reordered N, unexplained N, seed S`; exit 1 if a promise was broken. The
@@ -45,15 +46,16 @@ def arguments():
     parser.add_argument("--mode", choices=(AT_LEAST_ONCE, EXACTLY_ONCE))
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--seconds", type=float, default=520, help="of a check or campaign; nothing begins after that")
-    parser.add_argument("--repeat", type=int, default=1, help="run and planted: so often, with the next seeds")
+    parser.add_argument("--repeat", type=int, default=1, help="run, planted and prove: so often, with the next seeds")
     parser.add_argument("--cluster", choices=("one", "three"), help="brokers for every scenario, instead of what it needs")
-    parser.add_argument("--rate", type=int, default=1500, help="events per second in a storm")
-    parser.add_argument("--storm-seconds", type=float, default=60)
+    parser.add_argument("--rate", type=int, default=4000, help="events per second in a storm")
+    parser.add_argument("--storm-seconds", type=float, default=120)
     parser.add_argument("--guard", choices=("on", "off"))
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
+    parser.add_argument("--debug", metavar="WHAT", help="librdkafka's debug contexts for the logs of the routers, such as cgrp,eos")
     parser.add_argument("--keep", action="store_true", help="folders of runs that found nothing, too")
     parser.add_argument("--record", action="store_true", help="campaign: add its lines to docs/campaigns.md")
-    parser.add_argument("verb", choices=("list", "run", "planted", "sweep", "check", "campaign"))
+    parser.add_argument("verb", choices=("list", "run", "planted", "sweep", "check", "prove", "campaign"))
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     options.planted = options.steps = None
@@ -101,10 +103,10 @@ class Clusters:
 
 
 class Job:
-    """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row)."""
+    """One run: of a scenario that must keep its promises, or of a planted bug that must be found (row); counted: what is found is only counted."""
 
-    def __init__(self, name, mode, seed, row=None, steps=None):
-        self.scenario, self.mode, self.seed, self.row, self.steps = SCENARIOS[name], mode, seed, row, steps
+    def __init__(self, name, mode, seed, row=None, steps=None, counted=False):
+        self.scenario, self.mode, self.seed, self.row, self.steps, self.counted = SCENARIOS[name], mode, seed, row, steps, counted
         self.alone = self.scenario.alone
 
     @property
@@ -170,7 +172,7 @@ class Runner:
         if job.row is None:
             self.say(not wrong, job, text, wrong + result.examples if wrong else ())
         else:
-            self.say(any(job.row[3] in what for what in wrong), job, text, ["found: " + "; ".join(wrong)[:200]])
+            self.say(job.counted or any(job.row[3] in what for what in wrong), job, text, ["found: " + "; ".join(wrong)[:200]])
         with self.lock:
             self.results.append((job, result, wrong))
         return result
@@ -254,9 +256,31 @@ def sample(options):
     return jobs
 
 
+# ---- the proof of the guard ----
+
+def proof(options):
+    off = {row[1]: row for row in PLANTED if row[0] == "guard-off"}
+    return [job for n in range(options.repeat) for name in options.names or LATE for job in
+            [Job(name, EXACTLY_ONCE, options.seed + n)] + [Job(name, EXACTLY_ONCE, options.seed + n, off[name], counted=True)] * (n % 5 == 0)]
+
+
+def show_proof(runner):
+    """Each late request must have done its damage without the guard, and none with it."""
+    for name in runner.options.names or LATE:
+        mine = [one for one in runner.results if one[0].scenario.name == name]
+        clean = [not wrong for job, _, wrong in mine if job.row is None]
+        damaged = [any(job.row[3] in what for what in wrong) for job, _, wrong in mine if job.row is not None]
+        requests = sum(count for job, result, _ in mine if job.row is None for kind, count in result.kinds.items() if kind.startswith("late"))
+        ok = len(clean) == runner.options.repeat and all(clean) and any(damaged)
+        print(f"{'ok' if ok else 'not ok'} - {name}: guard on: {sum(clean)} of {len(clean)} runs clean ({requests} late requests); "
+              f"guard off: damage in {sum(damaged)} of {len(damaged)} runs", flush=True)
+        runner.failed += not ok
+
+
 # ---- campaigns ----
 
 def campaign(runner):
+    """Rounds of storms, of routers that come back after kill -9 (these are timed), and of some other scenarios."""
     options = runner.options
     rng = random.Random(f"campaign/{options.seed}")
     options.cluster = options.cluster or "three"
@@ -267,6 +291,7 @@ def campaign(runner):
             storms += 1
             mode = options.mode or (AT_LEAST_ONCE if storms % 6 == 0 else EXACTLY_ONCE)
             runner.unless_late(Job("storm", mode, rng.randrange(1000000)))
+        runner.unless_late(Job("back-again", mode, rng.randrange(1000000)))
         some = [one for one in rng.sample(others, len(others)) if options.mode in (None, one[1])][:2 * options.jobs]
         with ThreadPoolExecutor(options.jobs) as pool:
             for done in [pool.submit(runner.unless_late, Job(name, mode, rng.randrange(1000000))) for name, mode in some]:
@@ -292,27 +317,45 @@ def versions(options):
     return f"{commit or 'no commit'}, librdkafka {library[1] if library else '?'}, Kafka 4.1.1"
 
 
+def quantile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def back(results):
+    """How long routers took to be back after kill -9."""
+    seconds = [s for result in results for s in result.recoveries]
+    return f"{quantile(seconds, 0.5):.1f} s / {quantile(seconds, 0.99):.1f} s ({len(seconds)})" if seconds else "-"
+
+
+def doubts(results):
+    """What it cost to take a new transactional producer, from the routers' own histograms: upper bounds of the buckets."""
+    told = sum((result.told for result in results), Counter())
+    found = sorted((float(m[1].replace("+Inf", "inf")), count) for name, count in told.items() if (m := re.search(r'_bucket{le="(.*)"}', name)))
+    if not found or found[-1][1] == 0:
+        return "-"
+    bounds = [next(bound for bound, count in found if count >= share * found[-1][1]) for share in (0.5, 0.99)]
+    return f"{bounds[0] * 1000:.0f} ms / {bounds[1] * 1000:.0f} ms ({found[-1][1]})"
+
+
 def report(runner):
     options = runner.options
     rows = []
     for mode in (EXACTLY_ONCE, AT_LEAST_ONCE):
-        mine = [(result, wrong) for job, result, wrong in runner.results if job.mode == mode]
+        mine = [result for job, result, _ in runner.results if job.mode == mode]
         if not mine:
             continue
-        faults = sum((classes(result.kinds) for result, _ in mine), Counter())
-        totals = [sum(getattr(result, name) for result, _ in mine) for name in ("events", "lost", "duplicated", "reordered", "unexplained")]
-        broken = sum(bool(wrong) for _, wrong in mine)
-        lag = max(result.healed_seconds for result, _ in mine)
+        faults = sum((classes(result.kinds) for result in mine), Counter())
+        totals = [sum(getattr(result, name) for result in mine) for name in ("events", "lost", "duplicated", "reordered", "unexplained")]
+        broken = sum(bool(wrong) for job, _, wrong in runner.results if job.mode == mode)
+        lag = max(result.healed_seconds for result in mine)
         rows.append([time.strftime("%Y-%m-%d"), mode, f"{(time.monotonic() - runner.begin) / 60:.0f} min", str(len(mine)),
-                     *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", str(options.seed), versions(options)])
-        print(f"# {mode}: faults {sum(faults.values())}, events {totals[0]}, lost {totals[1]}, duplicated {totals[2]}, reordered {totals[3]}, "
-              f"unexplained {totals[4]}, seed {options.seed}", flush=True)
+                     *[str(faults[name]) for _, name in CLASSES], *map(str, totals), str(broken), f"{lag:.0f} s", back(mine), doubts(mine),
+                     str(options.seed), versions(options)])
+        print(f"# {mode}: faults {sum(faults.values())} ({', '.join(f'{name} {n}' for name, n in faults.items())}), events {totals[0]}, lost {totals[1]}, "
+              f"duplicated {totals[2]}, reordered {totals[3]}, unexplained {totals[4]}, seed {options.seed}")
+        print(f"# {mode}: routing again after kill -9, median / p99: {back(mine)}; a new producer after doubt: {doubts(mine)}", flush=True)
     for reason, count in Counter(reason for _, result, _ in runner.results for reason in result.exits).items():
         print(f"# {count} routers ended by themselves and were started again: {reason}")
-    recoveries = sorted(seconds for _, result, _ in runner.results for seconds in result.recoveries)
-    if recoveries:
-        print(f"# routing again after kill -9: median {recoveries[len(recoveries) // 2]:.1f} s, p99 {recoveries[int(len(recoveries) * 0.99)]:.1f} s "
-              f"({len(recoveries)} times)")
     if options.record:
         with open(CAMPAIGNS, "a", encoding="utf-8") as out:
             for row in rows:
@@ -332,9 +375,8 @@ def main():
             campaign(runner)
         else:
             runner.options.seconds = options.seconds if options.verb == "check" else float("inf")
-            runner.all({"check": sample, "sweep": sweep}.get(options.verb, named)(options))
-            if options.verb == "sweep":
-                show_sweep(runner)
+            runner.all({"check": sample, "sweep": sweep, "prove": proof}.get(options.verb, named)(options))
+            {"sweep": show_sweep, "prove": show_proof}.get(options.verb, lambda _: None)(runner)
     finally:
         runner.clusters.close()
     return 1 if runner.failed else 0

@@ -16,7 +16,9 @@ import threading
 import time
 import traceback
 import uuid
+from collections import Counter
 from contextlib import closing
+from http.client import HTTPException
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 from checker import Checker, Names, Result  # noqa: E402
@@ -29,6 +31,7 @@ HEALED_SECONDS = 60  # from the last fault until nothing lags
 RSS_CAP_MB = 400
 DESCRIPTORS_CAP = 400
 EX_SOFTWARE = 70  # exit code of a router that cannot go on, for example because it was fenced
+TOLD = ("eventrouter_producer_renewal_seconds_bucket{", "eventrouter_transactions_doubtful_total{")  # metrics that a graceful end adds to the run's
 AT_LEAST_ONCE, EXACTLY_ONCE = "at-least-once", "exactly-once"
 
 
@@ -93,6 +96,8 @@ class Member(Router):
         self.config.update({k.replace("__", "."): str(v) for k, v in config.items()})
         if run.mode == EXACTLY_ONCE:
             self.config.setdefault("router.instance", self.client)
+        if run.options.debug:
+            self.config.update({"kafka.debug": run.options.debug, "log.level": "debug"})
         self.rss_kb = self.descriptors = self.dropped = 0
         self.stopped = False
         self.wanted = False  # it should be running: its supervisor starts it again when it has ended with EX_SOFTWARE
@@ -121,7 +126,9 @@ class Member(Router):
     def terminate(self, seconds=25):
         """In exactly-once mode an event whose partition is lost while its commit is in doubt may be committed and not counted; the drop is."""
         try:
-            self.dropped += int(self.metrics().get("eventrouter_dropped_events_total", 0))
+            metrics = self.metrics()
+            self.dropped += int(metrics.get("eventrouter_dropped_events_total", 0))
+            self.of.told.update({name: int(value) for name, value in metrics.items() if name.startswith(TOLD)})
         except OSError:
             pass
         self.wanted = False
@@ -198,6 +205,7 @@ class Run:
         self.patience = 15 if self.planted else HEALED_SECONDS
         self.exits = []  # why routers ended by themselves
         self.reached = []  # steps of the sweep that were
+        self.told = Counter()
         self.diverting, self.extra_subscribers = set(), set()
         self.history, self.answered = {}, []  # rules by revision, and from which events on a revision must count
         self.all_told = True  # no process died without its last balance
@@ -357,15 +365,29 @@ class Run:
         """Waits until everything that was published is committed; only without ghosts."""
         until(lambda: self.committed() >= self.world.count(), seconds, f"commit of all events ({self.committed()} of {self.world.count()})")
 
+    def look_around(self):
+        """Something went wrong: what the routers and the brokers say about it, for run.log and the folder."""
+        for member in self.members:
+            if not member.alive() or member.stopped:
+                self.log(f"{member.name} does not run")
+                continue
+            try:
+                self.log(f"{member.name} {member.admin('GET', '/readyz', timeout=5)}\n{member.admin('GET', '/v1/status', timeout=5)}")
+            except (OSError, HTTPException) as error:
+                self.log(f"{member.name} does not answer: {error}")
+        for number in range(1, self.cluster.nodes + 1):
+            shutil.copy(os.path.join(self.cluster.node(number), "broker.log"), os.path.join(self.folder, f"broker-{number}.log"))
+
     def pause(self, seconds):
         """Lets time pass: for what has no condition to wait for, such as a zombie's sleep."""
         self.watching.wait(seconds)
 
-    def recover(self, member):
-        """Starts a router that was killed, the only one, and takes the time until events are committed again."""
-        before, begin = self.committed(), time.monotonic()
+    def killed_and_back(self, member):
+        """kill -9 of the only router and a start at once; takes the time until all that was published before the kill is committed."""
+        begin, before = time.monotonic(), self.world.count()
+        member.killed()
         member.start(ready=False)
-        until(lambda: self.committed() > before, 60, "routing after kill -9")
+        until(lambda: self.committed() >= before, 60, "routing after kill -9", every=0.005)
         self.recoveries.append(time.monotonic() - begin)
 
     # ---- the end ----
@@ -376,7 +398,7 @@ class Run:
             for member in list(self.members):
                 if member.alive():
                     member.sample()
-                elif member.wanted and member.process.returncode == EX_SOFTWARE:
+                elif member.wanted and member.process is not None and member.process.returncode == EX_SOFTWARE:
                     self.exits.append((re.findall(r'cannot go on.*error="([^"]*)', member.log_text()) or ["no reason"])[-1])
                     self.log(f"{member.name} ended: {self.exits[-1]}")
                     member.start(ready=False)
@@ -413,7 +435,7 @@ class Run:
         result.faults = sum(self.faults.values())
         result.problems = self.problems
         result.kinds, result.healed_seconds, result.recoveries = dict(self.faults), self.healed_seconds, self.recoveries
-        result.exits, result.reached = self.exits, self.reached
+        result.exits, result.reached, result.told = self.exits, self.reached, self.told
         return result
 
     def caught_up(self, ends, healed):
@@ -516,6 +538,7 @@ def execute(cluster, options, scenario, seed, mode):
             scenario.body(run)
         except AssertionError as error:
             run.problem(str(error).splitlines()[0])
+            run.look_around()
         if scenario.alone:
             cluster.up()
         result = run.finish()

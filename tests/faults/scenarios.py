@@ -1,8 +1,10 @@
 """What can go wrong, as functions of a run. A scenario says in which modes it makes sense, on how many brokers, and whether an at-least-once
 router may repeat copies because of it (exactly-once never may)."""
 import os
+import random
 import re
 import signal
+import threading
 import time
 from http.client import HTTPException
 
@@ -215,12 +217,23 @@ def killed(run):
     for _ in range(4):
         run.pause(run.rng.uniform(0, 1.2))
         victim = run.rng.choice(members)
-        victim.killed()
         if len(members) == 1:
-            run.recover(victim)
+            run.killed_and_back(victim)
         else:
+            victim.killed()
             victim.start(ready=False)
         run.progress(run.rng.randrange(1, 300))
+
+
+@scenario()
+def back_again(run):
+    """kill -9 and a start at once, time and again: how long until everything that had been published before is routed and committed."""
+    one = run.router(router__instance=f"{run.prefix}-0")
+    run.start_load()
+    run.progress(100)
+    for _ in range(10):
+        run.pause(run.rng.uniform(0.2, 1.2))
+        run.killed_and_back(one)
 
 
 @scenario()
@@ -431,24 +444,25 @@ def late_copies(run):
 
 # ---- brokers and disks ----
 
-def hurt_broker(run, node):
+def hurt_broker(run, node, rng=None):
     """One fault of one broker, from its begin to its end."""
-    kind = run.rng.choice(("kill", "pause", "restart", "out of reach"))
+    rng = rng or run.rng
+    kind = rng.choice(("kill", "pause", "restart", "out of reach"))
     run.fault(f"broker {kind}")
     if kind == "kill":
         run.cluster.stop_node(node, "KILL")
-        run.pause(run.rng.uniform(0, 3))
+        run.pause(rng.uniform(0, 3))
         run.cluster.start_node(node)
     elif kind == "restart":
         run.cluster.stop_node(node, "TERM")
         run.cluster.start_node(node)
     elif kind == "pause":
         run.cluster.pause_node(node)
-        run.pause(run.rng.uniform(1, 8))
+        run.pause(rng.uniform(1, 8))
         run.cluster.resume_node(node)
     else:
         run.cluster.proxy.close_broker(node)
-        run.pause(run.rng.uniform(1, 8))
+        run.pause(rng.uniform(1, 8))
         run.cluster.proxy.open_broker(node)
 
 
@@ -562,17 +576,35 @@ def paused(run):
 
 # ---- everything at once ----
 
-STORM = {"kill": 6, "zombie": 3, "rebalance": 2, "broker": 1, "step": 3, "cut": 2}
+STORM = {"kill": 8, "zombie": 3, "rebalance": 2, "step": 2, "cut": 2}
+BETWEEN_BROKERS = (4, 14)  # seconds
 
 
 class Storm:
-    """Routers that are killed, stopped, ended and started while brokers and the network fail; at least one of them works."""
+    """Routers that are killed, stopped, ended and started while one broker after the other fails; at least one of the routers works."""
 
     def __init__(self, run, size):
         static = {"kafka__consumer__session__timeout__ms": "2500", "kafka__consumer__heartbeat__interval__ms": "300"}
         self.run, self.rng = run, run.rng
         self.members = [run.router(**static) for _ in range(size)]
         self.asleep = {}  # member: when it wakes up
+        self.over = threading.Event()
+        self.failed = None
+        self.brokers = threading.Thread(target=self.hurt_brokers, args=(random.Random(run.rng.random()),), name="brokers", daemon=True)
+        self.brokers.start()
+
+    def hurt_brokers(self, rng):
+        try:
+            while not self.over.wait(rng.uniform(*BETWEEN_BROKERS)):
+                hurt_broker(self.run, rng.randint(1, self.run.cluster.nodes), rng)
+        except Exception as error:  # pylint: disable=broad-except
+            self.failed = error
+
+    def end(self):
+        self.over.set()
+        self.brokers.join(120)
+        if self.failed is not None or self.brokers.is_alive():
+            raise Broken(f"a broker could not be brought back: {self.failed!r}")
 
     def working(self):
         return [m for m in self.members if m.alive() and m not in self.asleep]
@@ -586,6 +618,13 @@ class Storm:
             for member in self.members:
                 if not member.alive():
                     member.start(ready=False)
+
+    def strike(self):
+        self.tidy()
+        if self.working():
+            getattr(self, self.rng.choices(list(STORM), list(STORM.values()))[0])()
+        self.run.pause(self.rng.uniform(0, 1))
+        self.tidy()
 
     def kill(self):
         self.rng.choice(self.working()).killed()
@@ -603,9 +642,6 @@ class Storm:
         assert code in (0, -signal.SIGTERM), f"exit code {code}"  # one that was started a moment ago does not know the signal yet
         self.run.fault("rebalance")
 
-    def broker(self):
-        hurt_broker(self.run, self.rng.randint(1, self.run.cluster.nodes))
-
     def step(self):
         keys = (*STEADY, *ONLY[self.run.mode], *AT_START)
         action = self.rng.choice(sorted(ACTIONS))
@@ -620,15 +656,15 @@ class Storm:
 def storm(run):
     """Everything at once, on three brokers; what a campaign is made of."""
     weather = Storm(run, 3)
-    run.start_load(run.options.rate)
-    run.progress(100, 90)
-    end = time.monotonic() + run.options.storm_seconds
-    while time.monotonic() < end:
-        weather.tidy()
-        if weather.working():
-            getattr(weather, run.rng.choices(list(STORM), list(STORM.values()))[0])()
-        weather.tidy()
-        run.progress(run.rng.randrange(1, 300), 120)
+    try:
+        run.start_load(run.options.rate)
+        end = time.monotonic() + run.options.storm_seconds
+        while time.monotonic() < end:
+            for _ in range(run.rng.randint(2, 6)):
+                weather.strike()
+            run.progress(run.rng.randrange(1, 300), 120)
+    finally:
+        weather.end()
 
 
 # ---- rules that change ----

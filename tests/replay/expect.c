@@ -234,6 +234,8 @@ static void expect_counters(struct script *s, const struct words *w)
 #include "router/counters.def"
 #undef ER_COUNTER
 #undef ER_GAUGE
+        { "commit_ns", offsetof(struct er_counters, commit.sum_ns) },
+        { "renewal_ns", offsetof(struct er_counters, renewal.sum_ns) },
     };
 
     for (size_t i = 2; i < w->n; i++) {
