@@ -126,19 +126,30 @@ struct er_hits {
     /* A test that may accept the value. `sure`: accepted, no need to ask the test. Returns whether the test's answer for this event is
      * settled. */
     bool (*hit)(struct er_hits *hits, uint32_t test, bool sure);
-    uint32_t field; /* of the value */
-    struct er_lookups *lookups;
-    uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
-    uint32_t value;  /* numbers are never 0 */
+    uint32_t field;             /* of the value */
+    struct er_lookups *lookups; /* NULL: none is kept, its tests come at once */
+    uint32_t *marks;            /* per gram: the number of the value, or of the event, that has no more use for it */
+    uint32_t value;             /* numbers are never 0 */
     uint32_t event;
 };
 
 /* Those of all look-ups that are kept, which then are no more. */
 void er_index_found(const struct er_index *index, struct er_hits *hits);
 
+/* Those of one look-up. */
+void er_index_found_one(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
+
 /* Keeps a look-up; its text is there as long as the event. */
 static inline void er_index_keep(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
 {
+    if (hits->lookups == NULL) {
+        size_t step = 0;
+
+        if (er_table_next(lookup->table, lookup->tag, &step) != ER_NONE) {
+            er_index_found_one(index, lookup, hits);
+        }
+        return;
+    }
     if (hits->lookups->n == ER_LOOKUPS) {
         er_index_found(index, hits);
     }
