@@ -397,7 +397,7 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
         const struct er_path_index *path = er_index_path(&side->index, field->node);
 
         if (probe.hits.field == STAGED_FIELDS) {
-            probe.hits.lookups = NULL; /* what is so many is in the caches by now */
+            probe.hits.at_once = true; /* what is so many is in the caches by now */
         }
         if (!field->dead && path != NULL) {
             er_scalar_set(&asker->value, fields, probe.hits.field);

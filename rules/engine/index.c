@@ -287,23 +287,26 @@ void er_index_found(const struct er_index *index, struct er_hits *hits)
     hits->lookups->used = 0;
 }
 
-void er_index_keep_copy(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+void er_index_keep_copy(const struct er_index *index, struct er_lookup *lookup, struct er_hits *hits)
 {
     struct er_lookups *lookups = hits->lookups;
-    struct er_lookup copy = *lookup;
 
-    if (lookups == NULL || copy.text.n > ER_LOOKUP_ROOM) {
+    if (hits->at_once || lookup->text.n > ER_LOOKUP_ROOM) {
         er_index_found_one(index, lookup, hits);
         return;
     }
-    if (copy.text.n > ER_LOOKUP_ROOM - lookups->used || lookups->n == ER_LOOKUPS) {
+    if (lookup->text.n > ER_LOOKUP_ROOM - lookups->used) {
+        struct er_lookup moved = *lookup;
+
         er_index_found(index, hits);
+        lookup = er_index_room(index, hits);
+        *lookup = moved;
     }
-    if (copy.text.n > 0) {
-        copy.text.p = memcpy(lookups->room + lookups->used, copy.text.p, copy.text.n);
-        lookups->used += (uint32_t)copy.text.n;
+    if (lookup->text.n > 0) {
+        lookup->text.p = memcpy(lookups->room + lookups->used, lookup->text.p, lookup->text.n);
+        lookups->used += (uint32_t)lookup->text.n;
     }
-    er_index_keep(index, &copy, hits);
+    er_index_keep(index, lookup, hits);
 }
 
 void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
