@@ -97,12 +97,12 @@ static enum er_ctl_exit print_value(const struct er_json *letter)
         return ER_CTL_NEGATIVE;
     }
     if (er_json_member(letter, ER_STR("value_encoding")) == NULL) {
-        (void)fwrite(value->text.p, 1, value->text.n, stdout);
+        er_ctl_put(value->text);
         return ER_CTL_OK;
     }
     fine = er_base64_decode(&bytes, value->text) && !bytes.failed;
     if (fine) {
-        (void)fwrite(bytes.p, 1, bytes.n, stdout);
+        er_ctl_put(er_buf_str(&bytes));
     } else {
         er_ctl_error(ER_E_INTERNAL, "the daemon's Base64 cannot be read");
     }

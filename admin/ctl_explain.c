@@ -136,7 +136,7 @@ static void print_text(const struct er_json *answer)
     if (out.failed) {
         er_ctl_error(ER_E_NOMEM, "out of memory");
     } else {
-        (void)fwrite(out.p, 1, out.n, stdout);
+        er_ctl_put(er_buf_str(&out));
     }
     er_buf_free(&out);
 }

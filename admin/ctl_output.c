@@ -16,6 +16,13 @@ static void say(struct er_str text)
     }
 }
 
+void er_ctl_put(struct er_str text)
+{
+    if (text.n > 0) {
+        (void)fwrite(text.p, 1, text.n, stdout);
+    }
+}
+
 void er_ctl_error(enum er_code code, const char *format, ...)
 {
     char text[2048];

@@ -16,6 +16,9 @@ void er_ctl_problems(const struct er_problems *problems, bool warning, const cha
 /* " (offset N)" on standard error, where the detail does not name the byte itself. offset is decimal. */
 void er_ctl_put_offset(struct er_str detail, struct er_str offset);
 
+/* Text on standard output; an empty one need not have an address. */
+void er_ctl_put(struct er_str text);
+
 /* Reads all of a file, "-" = standard input. Errors: ER_E_FILE with the name and the reason, ER_E_NOMEM. */
 enum er_code er_ctl_read_file(const char *name, struct er_buf *out, struct er_err *err) ER_MUST_CHECK;
 

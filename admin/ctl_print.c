@@ -7,13 +7,6 @@ enum { MAX_COLUMNS = 16, INDENT = 2 };
 
 /* ---- JSON */
 
-static void put(struct er_str s)
-{
-    if (s.n > 0) {
-        (void)fwrite(s.p, 1, s.n, stdout);
-    }
-}
-
 static void out_of_memory(void)
 {
     er_ctl_error(ER_E_NOMEM, "out of memory");
@@ -29,7 +22,7 @@ static void put_compact(const struct er_json *value)
     if (buf.failed) {
         out_of_memory();
     }
-    put(er_buf_str(&buf));
+    er_ctl_put(er_buf_str(&buf));
     er_buf_free(&buf);
 }
 
@@ -49,15 +42,15 @@ static void put_pretty(const struct er_json *value, int depth)
         put_compact(value);
         return;
     }
-    put(object ? ER_STR("{\n") : ER_STR("[\n"));
+    er_ctl_put(object ? ER_STR("{\n") : ER_STR("[\n"));
     for (const struct er_json *child = value->first; child != NULL; child = child->next) {
         (void)printf("%*s", (depth + 1) * INDENT, "");
         if (object) {
             put_quoted(child->key);
-            put(ER_STR(": "));
+            er_ctl_put(ER_STR(": "));
         }
         put_pretty(child, depth + 1);
-        put(child->next != NULL ? ER_STR(",\n") : ER_STR("\n"));
+        er_ctl_put(child->next != NULL ? ER_STR(",\n") : ER_STR("\n"));
     }
     (void)printf("%*s%c", depth * INDENT, "", object ? '}' : ']');
 }
@@ -94,7 +87,7 @@ void er_ctl_print_line(const struct er_json *document, const char *const *skip)
     if (buf.failed) {
         out_of_memory();
     }
-    put(er_buf_str(&buf));
+    er_ctl_put(er_buf_str(&buf));
     er_buf_free(&buf);
 }
 
@@ -210,8 +203,8 @@ bool er_ctl_list_item(void *ctx, const struct er_json *item)
             }
         }
     } else if (list->ctl->format == ER_CTL_NAME) {
-        put(id_of(item));
-        put(ER_STR("\n"));
+        er_ctl_put(id_of(item));
+        er_ctl_put(ER_STR("\n"));
     } else if (list->ctl->format == ER_CTL_JSONL) {
         er_ctl_print_line(item, NULL);
     } else {
@@ -232,7 +225,7 @@ void er_ctl_list_end(struct er_ctl_list *list, bool whole)
         er_ctl_table_print(list->table, stdout, list->ctl->color);
         list->table = NULL;
     } else if (list->ctl->format == ER_CTL_JSON) {
-        put(list->n > 0 ? ER_STR("\n]\n") : ER_STR("[]\n"));
+        er_ctl_put(list->n > 0 ? ER_STR("\n]\n") : ER_STR("[]\n"));
     }
 }
 
@@ -294,15 +287,15 @@ void er_ctl_print_document(const struct er_ctl *ctl, const struct er_json *docum
         break;
     case ER_CTL_JSON:
         put_pretty(document, 0);
-        put(ER_STR("\n"));
+        er_ctl_put(ER_STR("\n"));
         break;
     case ER_CTL_JSONL:
         er_ctl_print_line(document, NULL);
         break;
     case ER_CTL_NAME:
     default:
-        put(id_of(document));
-        put(ER_STR("\n"));
+        er_ctl_put(id_of(document));
+        er_ctl_put(ER_STR("\n"));
         break;
     }
 }
@@ -313,14 +306,14 @@ void er_ctl_print_change(const struct er_ctl *ctl, const char *verb, struct er_s
 {
     switch (ctl->format) {
     case ER_CTL_NAME:
-        put(id);
-        put(ER_STR("\n"));
+        er_ctl_put(id);
+        er_ctl_put(ER_STR("\n"));
         break;
     case ER_CTL_JSON:
     case ER_CTL_JSONL:
         (void)printf("{\"%s\":", verb);
         put_quoted(id);
-        put(ER_STR("}\n"));
+        er_ctl_put(ER_STR("}\n"));
         break;
     case ER_CTL_TABLE:
     case ER_CTL_WIDE:

@@ -103,10 +103,8 @@ static enum er_ctl_exit finish(struct er_convert *convert, const char *report)
     if (!write_report(convert, report)) {
         return ER_CTL_USAGE;
     }
-    if (convert->documents.n > 0) {
-        (void)fwrite(convert->documents.p, 1, convert->documents.n, stdout);
-        (void)fflush(stdout);
-    }
+    er_ctl_put(er_buf_str(&convert->documents));
+    (void)fflush(stdout);
     (void)fprintf(stderr, "%zu subscription%s written, %zu thing%s lost, %zu remark%s\n", convert->n, convert->n == 1 ? "" : "s",
                   convert->lost, convert->lost == 1 ? "" : "s", convert->notes - convert->lost,
                   convert->notes - convert->lost == 1 ? "" : "s");

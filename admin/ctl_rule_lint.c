@@ -149,7 +149,7 @@ static bool print(struct lint *lint)
     if (lint->out.failed) {
         return no_memory();
     }
-    (void)fwrite(lint->out.p, 1, lint->out.n, stdout);
+    er_ctl_put(er_buf_str(&lint->out));
     er_buf_clear(&lint->out);
     return true;
 }

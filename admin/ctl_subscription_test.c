@@ -118,7 +118,7 @@ static enum er_ctl_exit print(const struct er_ctl *ctl, const struct er_ctl_args
     if (json) {
         er_ctl_print_document(ctl, answer);
     } else if (!out.failed) {
-        (void)fwrite(out.p, 1, out.n, stdout);
+        er_ctl_put(er_buf_str(&out));
     }
     er_buf_free(&out);
     return all && n == er_ctl_operands(args) ? ER_CTL_OK : ER_CTL_NEGATIVE;

@@ -265,9 +265,8 @@ void er_index_look(const struct er_index *index, const struct er_path_index *pat
     }
 }
 
-static void found_one(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+void er_index_found_one(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
 {
-    hits->field = lookup->field;
     if (lookup->table == &index->exact) {
         er_exact_found(index, lookup, hits);
     } else {
@@ -280,31 +279,34 @@ void er_index_found(const struct er_index *index, struct er_hits *hits)
     uint32_t field = hits->field;
 
     for (uint32_t i = 0; i < hits->lookups->n; i++) {
-        found_one(index, &hits->lookups->items[i], hits);
+        hits->field = hits->lookups->items[i].field;
+        er_index_found_one(index, &hits->lookups->items[i], hits);
     }
     hits->field = field;
     hits->lookups->n = 0;
     hits->lookups->used = 0;
 }
 
-void er_index_keep_copy(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+void er_index_keep_copy(const struct er_index *index, struct er_lookup *lookup, struct er_hits *hits)
 {
     struct er_lookups *lookups = hits->lookups;
-    struct er_lookup copy = *lookup;
 
-    if (copy.text.n > ER_LOOKUP_ROOM) {
-        copy.field = hits->field;
-        found_one(index, &copy, hits);
+    if (hits->at_once || lookup->text.n > ER_LOOKUP_ROOM) {
+        er_index_found_one(index, lookup, hits);
         return;
     }
-    if (copy.text.n > ER_LOOKUP_ROOM - lookups->used || lookups->n == ER_LOOKUPS) {
+    if (lookup->text.n > ER_LOOKUP_ROOM - lookups->used) {
+        struct er_lookup moved = *lookup;
+
         er_index_found(index, hits);
+        lookup = er_index_room(index, hits);
+        *lookup = moved;
     }
-    if (copy.text.n > 0) {
-        copy.text.p = memcpy(lookups->room + lookups->used, copy.text.p, copy.text.n);
-        lookups->used += (uint32_t)copy.text.n;
+    if (lookup->text.n > 0) {
+        lookup->text.p = memcpy(lookups->room + lookups->used, lookup->text.p, lookup->text.n);
+        lookups->used += (uint32_t)lookup->text.n;
     }
-    er_index_keep(index, &copy, hits);
+    er_index_keep(index, lookup, hits);
 }
 
 void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)

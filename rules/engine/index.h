@@ -128,6 +128,7 @@ struct er_hits {
     bool (*hit)(struct er_hits *hits, uint32_t test, bool sure);
     uint32_t field; /* of the value */
     struct er_lookups *lookups;
+    bool at_once;    /* no look-up is kept, its tests come at once */
     uint32_t *marks; /* per gram: the number of the value, or of the event, that has no more use for it */
     uint32_t value;  /* numbers are never 0 */
     uint32_t event;
@@ -136,19 +137,33 @@ struct er_hits {
 /* Those of all look-ups that are kept, which then are no more. */
 void er_index_found(const struct er_index *index, struct er_hits *hits);
 
-/* Keeps a look-up; its text is there as long as the event. */
-static inline void er_index_keep(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+/* Those of one look-up. */
+void er_index_found_one(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
+
+/* Where the next look-up is written; then er_index_keep takes it. */
+static inline struct er_lookup *er_index_room(const struct er_index *index, struct er_hits *hits)
 {
     if (hits->lookups->n == ER_LOOKUPS) {
         er_index_found(index, hits);
     }
-    hits->lookups->items[hits->lookups->n] = *lookup;
-    hits->lookups->items[hits->lookups->n++].field = hits->field;
-    er_table_prefetch(lookup->table, lookup->tag);
+    return &hits->lookups->items[hits->lookups->n];
+}
+
+/* Its text is there as long as the event. */
+static inline void er_index_keep(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits)
+{
+    size_t step = 0;
+
+    if (!hits->at_once) {
+        hits->lookups->n++;
+        er_table_prefetch(lookup->table, lookup->tag);
+    } else if (er_table_next(lookup->table, lookup->tag, &step) != ER_NONE) {
+        er_index_found_one(index, lookup, hits);
+    }
 }
 
 /* The same of a text that may go at any time. */
-void er_index_keep_copy(const struct er_index *index, const struct er_lookup *lookup, struct er_hits *hits);
+void er_index_keep_copy(const struct er_index *index, struct er_lookup *lookup, struct er_hits *hits);
 
 /* The tests that have a key and may accept the value, which may be a mark of an empty array, come to `hit`, or are kept as look-ups, but
  * for those that are found by searching. A test may come more than once. path: that of the value. */

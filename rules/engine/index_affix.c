@@ -178,29 +178,44 @@ void er_affix_found(const struct er_index *index, const struct er_lookup *lookup
     }
 }
 
+/* The texts of a value that have parts. */
+struct whole {
+    uint32_t node;
+    enum er_test_op op;
+    uint8_t kind;
+    struct er_str text;
+};
+
 /* Every length in use that fits, at the start or at the end of the text. The value's own text lasts, another form of it does not. */
-static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct er_lookup *whole,
+static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct whole *whole,
                          struct er_hits *hits)
 {
     bool at_end = whole->op == ER_OP_SUFFIX || whole->op == ER_OP_FOLD_SUFFIX;
     bool lasting = whole->op == ER_OP_PREFIX || whole->op == ER_OP_SUFFIX;
-    struct er_lookup part = *whole;
 
     for (uint32_t i = 0; i < lengths->n && lengths->items[i].n <= whole->text.n; i++) {
-        part.text.n = lengths->items[i].n;
-        part.text.p = whole->text.p + (at_end ? whole->text.n - part.text.n : 0);
-        part.tag = tag_of(index, part.node, (enum er_test_op)part.op, part.text);
+        size_t n = lengths->items[i].n;
+        struct er_str text = { whole->text.p + (at_end ? whole->text.n - n : 0), n };
+        struct er_lookup *lookup = er_index_room(index, hits);
+
+        lookup->table = &index->affix;
+        lookup->text = text;
+        lookup->tag = tag_of(index, whole->node, whole->op, text);
+        lookup->node = whole->node;
+        lookup->field = hits->field;
+        lookup->op = (uint8_t)whole->op;
+        lookup->kind = whole->kind;
         if (lasting) {
-            er_index_keep(index, &part, hits);
+            er_index_keep(index, lookup, hits);
         } else {
-            er_index_keep_copy(index, &part, hits);
+            er_index_keep_copy(index, lookup, hits);
         }
     }
 }
 
 void er_affix_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    struct er_lookup whole = { .table = &index->affix, .node = path->node, .kind = value->kind, .text = value->text };
+    struct whole whole = { .node = path->node, .kind = value->kind, .text = value->text };
 
     if (value->kind <= ER_FIELD_BOOL) {
         whole.op = ER_OP_PREFIX;

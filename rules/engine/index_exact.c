@@ -53,32 +53,39 @@ void er_exact_found(const struct er_index *index, const struct er_lookup *lookup
     }
 }
 
-static struct er_lookup lookup_of(const struct er_index *index, uint32_t node, enum er_test_op op, const struct er_scalar *value,
-                                  struct er_str text)
+/* A look-up of the hits' field. */
+static struct er_lookup *look_for(const struct er_index *index, uint32_t node, enum er_test_op op, struct er_str text,
+                                  struct er_hits *hits)
 {
-    return (struct er_lookup){ .table = &index->exact,
-                               .text = text,
-                               .tag = tag_of(index, node, op, text),
-                               .node = node,
-                               .op = (uint8_t)op,
-                               .kind = value->kind };
+    struct er_lookup *lookup = er_index_room(index, hits);
+
+    lookup->table = &index->exact;
+    lookup->text = text;
+    lookup->tag = tag_of(index, node, op, text);
+    lookup->node = node;
+    lookup->field = hits->field;
+    lookup->op = (uint8_t)op;
+    return lookup;
 }
 
 void er_exact_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
     bool number = value->kind == ER_FIELD_NUMBER;
-    struct er_lookup lookup;
+    struct er_lookup *lookup;
 
     if (path->exact > 0 && value->kind <= ER_FIELD_NULL && (!number || path->texts > 0)) {
-        lookup = lookup_of(index, path->node, ER_OP_EXACT, value, value->text);
-        er_index_keep(index, &lookup, hits);
+        lookup = look_for(index, path->node, ER_OP_EXACT, value->text, hits);
+        lookup->kind = value->kind;
+        er_index_keep(index, lookup, hits);
     }
     if (path->numbers > 0 && number) {
-        lookup = lookup_of(index, path->node, ER_OP_NUMBER, value, er_scalar_key(value));
-        er_index_keep_copy(index, &lookup, hits);
+        lookup = look_for(index, path->node, ER_OP_NUMBER, er_scalar_key(value), hits);
+        lookup->kind = value->kind;
+        er_index_keep_copy(index, lookup, hits);
     }
     if (path->folded > 0 && value->kind == ER_FIELD_STRING) {
-        lookup = lookup_of(index, path->node, ER_OP_FOLD_EXACT, value, er_scalar_folded(value));
-        er_index_keep_copy(index, &lookup, hits);
+        lookup = look_for(index, path->node, ER_OP_FOLD_EXACT, er_scalar_folded(value), hits);
+        lookup->kind = value->kind;
+        er_index_keep_copy(index, lookup, hits);
     }
 }

@@ -399,7 +399,7 @@ static enum er_truth regex_accepts(const struct er_test *test, struct er_asking 
     }
     truth = er_regex_search(search->regex, asking->scratch, value);
     asking->ran = true;
-    note_run(search, truth == ER_UNDECIDED && !er_regex_scratch_spent(asking->scratch), &asking->quarantined);
+    note_run(search, er_regex_scratch_overran(asking->scratch), &asking->quarantined);
     asking->reason = er_regex_scratch_reason(asking->scratch);
     return truth;
 }

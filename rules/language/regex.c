@@ -29,8 +29,8 @@ enum {
     JIT_STACK_MIN = 32 << 10, /* bytes */
     JIT_STACK_MAX = 512 << 10,
     QUICK_BYTES = 2048,     /* longest subject of the quick stage */
-    QUICK_STEPS = 16384,    /* of all its start positions together */
-    CHUNK_STEPS = 25000,    /* of all start positions of a chunk together; a step takes up to 0.2 us */
+    QUICK_STEPS = 8192,     /* of all its start positions together */
+    CHUNK_STEPS = 8192,     /* of all start positions of a chunk together; a step takes up to 0.2 us */
     STEPS_MIN = 8,          /* of one start position */
     CHUNK_BYTES = 8 << 20,  /* start positions times subject length: one step may read the whole subject */
     CHUNK_MIN = 8,          /* start positions */
@@ -38,6 +38,8 @@ enum {
     CHUNK_FAST_NS = 100000, /* a chunk faster than this may grow */
     UNCLOCKED_BYTES = 4096, /* of subjects of an event until the clock is looked at */
     SEARCH_WEIGHT = 128,    /* what a search of the empty subject counts in these bytes */
+    FREE_SEARCHES = 8,      /* by PCRE2 in one event, without a look at the clock for each */
+    FREE_PART = 64,         /* of a limit */
 };
 
 enum jit_state { JIT_NONE, JIT_CLAIMED };
@@ -72,6 +74,8 @@ struct er_regex_scratch {
     pcre2_jit_stack *stack; /* made when first needed */
     struct stopwatch event;
     size_t unclocked;
+    unsigned searches; /* by PCRE2 */
+    bool overran;
     bool event_spent;
     const char *reason;
 };
@@ -95,24 +99,30 @@ static uint64_t now_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Starts when first asked. Until a quarter of the limit has passed on the cheap clock nothing is charged. */
-static bool stopwatch_over(struct stopwatch *watch, uint64_t limit_ns)
+/* How much of the limit is left, at least; 0: nothing. Starts when first asked. CPU time counts from when a small part of the limit has passed
+ * on the cheap clock, and is looked at again only when that one says that all of it has. */
+static uint64_t stopwatch_left(struct stopwatch *watch, uint64_t limit_ns)
 {
-    uint64_t wall = now_ns(CLOCK_MONOTONIC);
+    uint64_t wall = now_ns(CLOCK_MONOTONIC), cpu;
 
     if (!watch->running) {
         *watch = (struct stopwatch){ .running = true, .wall_ns = wall };
-        return false;
+        return limit_ns;
     }
-    if (wall - watch->wall_ns < limit_ns / 4) {
-        return false;
+    wall -= watch->wall_ns;
+    if (wall < limit_ns / FREE_PART) {
+        return limit_ns - wall;
     }
     if (!watch->cpu_known) {
         watch->cpu_known = true;
         watch->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
-        return false;
+        return limit_ns;
     }
-    return wall - watch->wall_ns >= limit_ns && now_ns(CLOCK_THREAD_CPUTIME_ID) - watch->cpu_ns >= limit_ns;
+    if (wall < limit_ns) {
+        return limit_ns - wall;
+    }
+    cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - watch->cpu_ns;
+    return cpu < limit_ns ? limit_ns - cpu : 0;
 }
 
 static void find_first(struct er_regex *regex)
@@ -333,6 +343,7 @@ void er_regex_scratch_begin_event(struct er_regex_scratch *scratch)
 {
     scratch->event.running = false;
     scratch->unclocked = 0;
+    scratch->searches = 0;
     scratch->event_spent = false;
 }
 
@@ -409,6 +420,7 @@ static int run_pcre2(const struct search *search, size_t from, size_t last, uint
 static enum er_truth undecided(struct er_regex_scratch *scratch, const char *reason)
 {
     scratch->reason = reason;
+    scratch->overran = reason != reason_event;
     return ER_UNDECIDED;
 }
 
@@ -518,28 +530,43 @@ static void resize(struct chunk *chunk, int rc, uint64_t took_ns, uint32_t match
     chunk->steps = steps_for(chunk->total, chunk->positions, match_limit);
 }
 
+/* Time that both the value and the event have left, and which of them has less of it. */
+static uint64_t time_left(struct er_regex_scratch *scratch, struct stopwatch *watch, const char **limit)
+{
+    uint64_t value = stopwatch_left(watch, scratch->limits.value_ns);
+    uint64_t event = stopwatch_left(&scratch->event, scratch->limits.event_ns);
+
+    scratch->event_spent = event == 0;
+    *limit = event < value ? reason_event : reason_time;
+    return event < value ? event : value;
+}
+
+/* No more steps than the time allows, if they take as long as those that were not enough. False: it allows no more than those. */
+static bool fit(struct chunk *chunk, const struct chunk *tried, uint64_t took_ns, uint64_t left_ns)
+{
+    if (chunk->positions > 1 || tried->positions > 1 || (uint64_t)chunk->steps * took_ns <= left_ns * tried->steps) {
+        return true;
+    }
+    chunk->steps = (uint32_t)(left_ns * tried->steps / took_ns);
+    return chunk->steps > tried->steps;
+}
+
 static enum er_truth search_chunks(const struct search *search)
 {
     struct er_regex_scratch *scratch = search->scratch;
     struct er_str subject = search->subject;
     struct chunk chunk = first_chunk(search);
     struct stopwatch watch = { 0 };
+    const char *limit;
+    uint64_t left_ns = time_left(scratch, &watch, &limit);
     size_t at = 0;
 
     /* PCRE2 finds the first possible start itself, and faster. */
-    for (; at <= subject.n; at = next_start(search->regex, subject, at)) {
-        uint64_t before;
-        int rc;
+    for (; at <= subject.n && left_ns > 0; at = next_start(search->regex, subject, at)) {
+        uint64_t start_ns = now_ns(CLOCK_MONOTONIC), took_ns;
+        int rc = run_pcre2(search, at, at + chunk.positions - 1, chunk.steps);
+        struct chunk tried = chunk;
 
-        if (stopwatch_over(&watch, scratch->limits.value_ns)) {
-            return undecided(scratch, reason_time);
-        }
-        if (stopwatch_over(&scratch->event, scratch->limits.event_ns)) {
-            scratch->event_spent = true;
-            return undecided(scratch, reason_event);
-        }
-        before = now_ns(CLOCK_MONOTONIC);
-        rc = run_pcre2(search, at, at + chunk.positions - 1, chunk.steps);
         if (rc >= 0) {
             return ER_TRUE;
         }
@@ -552,9 +579,14 @@ static enum er_truth search_chunks(const struct search *search)
             }
             at = at + chunk.positions > subject.n ? subject.n + 1 : character_boundary(subject, at + chunk.positions);
         }
-        resize(&chunk, rc, now_ns(CLOCK_MONOTONIC) - before, scratch->limits.match_limit);
+        took_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+        resize(&chunk, rc, took_ns, scratch->limits.match_limit);
+        left_ns = time_left(scratch, &watch, &limit);
+        if (is_step_limit(rc) && !fit(&chunk, &tried, took_ns, left_ns)) {
+            left_ns = 0;
+        }
     }
-    return ER_FALSE;
+    return at > subject.n ? ER_FALSE : undecided(scratch, limit);
 }
 
 /* Short searches are not timed one by one: they add up until it pays to look. */
@@ -564,7 +596,7 @@ static bool event_over(struct er_regex_scratch *scratch, size_t subject_bytes)
         scratch->unclocked += subject_bytes + SEARCH_WEIGHT;
         if (scratch->unclocked >= UNCLOCKED_BYTES) {
             scratch->unclocked = 0;
-            scratch->event_spent = stopwatch_over(&scratch->event, scratch->limits.event_ns);
+            scratch->event_spent = stopwatch_left(&scratch->event, scratch->limits.event_ns) == 0;
         }
     }
     return scratch->event_spent;
@@ -578,6 +610,11 @@ bool er_regex_scratch_charge(struct er_regex_scratch *scratch, size_t bytes)
     return over;
 }
 
+bool er_regex_scratch_overran(const struct er_regex_scratch *scratch)
+{
+    return scratch->overran;
+}
+
 bool er_regex_scratch_spent(const struct er_regex_scratch *scratch)
 {
     return scratch->event_spent;
@@ -588,11 +625,16 @@ enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *s
     struct search search = { .regex = regex, .scratch = scratch, .subject = subject };
 
     scratch->reason = NULL;
+    scratch->overran = false;
     if (event_over(scratch, subject.n)) {
         return undecided(scratch, reason_event);
     }
     if (er_regex_is_quick(regex, subject.n)) {
         return er_automaton_accepts(regex->automaton, subject) ? ER_TRUE : ER_FALSE;
+    }
+    if (scratch->searches++ >= FREE_SEARCHES && stopwatch_left(&scratch->event, scratch->limits.event_ns) == 0) {
+        scratch->event_spent = true;
+        return undecided(scratch, reason_event);
     }
     search.jit = jit_code(regex, scratch);
     if (subject.n <= QUICK_BYTES) {

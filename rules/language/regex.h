@@ -67,6 +67,9 @@ bool er_regex_scratch_spent(const struct er_regex_scratch *scratch);
  * and without JIT. No allocation after warm-up except PCRE2's bounded heap. */
 enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *scratch, struct er_str subject);
 
+/* The last search was undecided because of a limit of its own, not for want of the event's time. */
+bool er_regex_scratch_overran(const struct er_regex_scratch *scratch);
+
 /* Why the last search was undecided: static text such as "match limit reached"; NULL after a decided one. */
 const char *er_regex_scratch_reason(const struct er_regex_scratch *scratch);
 
