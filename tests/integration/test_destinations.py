@@ -182,7 +182,8 @@ def test_dead_letter_topic_is_gone(kafka, router):
     until(lambda: kafka.committed(one.config["router.group"], one.raw) == {0: bad, 1: max(others) + 1}, 20, "commit up to the bad event")
     more = kafka.produce(one.raw, [Record(b'{"n":%d}' % n, partition=n % 2) for n in range(300, 400)])
     until(lambda: arrived(1) == others | places(more, 1), 20, "more of it")
-    assert arrived(0) == places(first + held, 0) - {0, bad, held[2].offset}
+    if one.exactly_once:  # otherwise what comes behind is delivered, but not committed
+        assert arrived(0) == places(first + held, 0) - {0, bad, held[2].offset}
     assert kafka.committed(one.config["router.group"], one.raw)[0] == bad
     assert one.admin("GET", "/readyz").status == 503
     kafka.create(one.dead, 1)
