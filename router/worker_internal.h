@@ -69,7 +69,8 @@ struct er_worker_txn {
     struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
     size_t n_offsets;
     struct er_counters tally; /* of the transaction; added to the worker's when it is committed */
-    bool sizes;               /* a lane has refused a record for its size */
+    bool capped;              /* a lane was: the batch was to blame, not a record */
+    size_t risky_from;        /* no copy of fewer bytes (key and value) may be too large for anybody */
     struct er_refusal refusals[ER_REFUSALS];
     size_t n_refusals;
 };
@@ -141,6 +142,13 @@ void er_worker_recall(struct er_worker *w); /* what the sink has not sent yet co
 void er_worker_open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code code, const char *text); /* text: static */
 void er_worker_set_health(struct er_worker *w, bool ok, const char *text); /* of the dead-letter topic */
 
+/* worker_size.c */
+bool er_worker_foresees(struct er_worker *w, const struct er_copy *copy,
+                        const struct er_record *record);                        /* it is too large, certainly */
+bool er_worker_is_risky(const struct er_worker *w, const struct er_copy *copy); /* it may be */
+bool er_worker_size_refused(struct er_copy *copy,
+                            bool alone); /* true: its batch was to blame, and there will be no such any more */
+
 /* worker_stall.c */
 void er_worker_look_for_stalls(struct er_worker *w);
 
@@ -159,7 +167,7 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision);   /* pinned: m
 void er_worker_txn_route_again(struct er_worker *w, int64_t until); /* what is unrouted and not blocked */
 bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan); /* false: not together with what is in it */
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot);   /* an event was routed */
-void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);
+void er_worker_txn_blame(struct er_worker *w, struct er_copy *copy, enum er_sink_result result, const char *text);
 const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
 /* Abort. Hopeless: because of its dead letters; otherwise it goes again without delay. */
 void er_worker_txn_fail(struct er_worker *w, bool hopeless);
