@@ -33,6 +33,9 @@ struct er_lane {
     bool asked;         /* about max_bytes, and nothing has come up since */
     int64_t ask_at;     /* not asked before */
     int64_t described_at;
+    unsigned size_refusals; /* in a row, of copies that were alone: from a few on, what may be too large is not tried */
+    int64_t size_probe_at;  /* but one is then */
+    int64_t size_probe_ns;
     bool capped;      /* it has refused a batch of small copies: no more at once than one batch may have */
     size_t suspects;  /* waiting copies that go one at a time */
     bool settling;    /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */

@@ -362,9 +362,6 @@ static void failed(struct er_worker *w, struct er_copy *copy, const struct verdi
     if (copy->kind != ER_COPY_DEAD_LETTER && copy->first_failed_ms == 0) {
         copy->first_failed_ms = er_clock_wall(&w->o.clock);
     }
-    if (v->result == ER_SINK_TOO_LARGE) {
-        (void)er_worker_size_refused(copy, v->alone);
-    }
     if (is_about_record(v->result) && !v->alone) {
         /* The broker refused a batch: one record is to blame. Each goes alone, in order, with nothing sent past it. */
         if (!copy->suspect) {
@@ -528,6 +525,7 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     }
     if (v.result == ER_SINK_OK) {
         lane_is_well(w, lane, v.probe);
+        er_worker_size_taken(w, copy);
         delivered(w, copy);
     } else if (copy->window->detached) {
         if (v.probe && (v.result == ER_SINK_MISSING || v.result == ER_SINK_REFUSED)) {
@@ -538,6 +536,9 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     } else if (w->txn.on) {
         failed_in_transaction(w, copy, &v);
     } else {
+        if (v.result == ER_SINK_TOO_LARGE) {
+            (void)er_worker_size_refused(w, copy, v.alone);
+        }
         failed(w, copy, &v);
     }
 }

@@ -146,8 +146,9 @@ void er_worker_set_health(struct er_worker *w, bool ok, const char *text); /* of
 bool er_worker_foresees(struct er_worker *w, const struct er_copy *copy,
                         const struct er_record *record);                        /* it is too large, certainly */
 bool er_worker_is_risky(const struct er_worker *w, const struct er_copy *copy); /* it may be */
-bool er_worker_size_refused(struct er_copy *copy,
-                            bool alone); /* true: its batch was to blame, and there will be no such any more */
+/* A refusal for size; true: its batch was to blame, and there will be no such any more. And a delivery. */
+bool er_worker_size_refused(struct er_worker *w, const struct er_copy *copy, bool alone);
+void er_worker_size_taken(const struct er_worker *w, const struct er_copy *copy);
 
 /* worker_stall.c */
 void er_worker_look_for_stalls(struct er_worker *w);
@@ -167,7 +168,7 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision);   /* pinned: m
 void er_worker_txn_route_again(struct er_worker *w, int64_t until); /* what is unrouted and not blocked */
 bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan); /* false: not together with what is in it */
 void er_worker_txn_joined(struct er_worker *w, const struct er_slot *slot);   /* an event was routed */
-void er_worker_txn_blame(struct er_worker *w, struct er_copy *copy, enum er_sink_result result, const char *text);
+void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text);
 const struct er_refusal *er_worker_txn_refusal(const struct er_worker *w, const struct er_copy *copy); /* NULL: none */
 /* Abort. Hopeless: because of its dead letters; otherwise it goes again without delay. */
 void er_worker_txn_fail(struct er_worker *w, bool hopeless);

@@ -256,14 +256,14 @@ static bool refuse(struct er_worker *w, const struct er_copy *copy, enum er_sink
     return false;
 }
 
-void er_worker_txn_blame(struct er_worker *w, struct er_copy *copy, enum er_sink_result result, const char *text)
+void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum er_sink_result result, const char *text)
 {
     struct er_worker_txn *t = &w->txn;
     bool record = result == ER_SINK_TOO_LARGE || result == ER_SINK_TIMESTAMP || result == ER_SINK_INVALID;
     bool dead = copy->kind == ER_COPY_DEAD_LETTER;
     bool gone = result == ER_SINK_MISSING || result == ER_SINK_REFUSED;
 
-    if (result == ER_SINK_TOO_LARGE && er_worker_size_refused(copy, t->events == 1)) {
+    if (result == ER_SINK_TOO_LARGE && er_worker_size_refused(w, copy, t->events == 1)) {
         t->capped = true;
     }
     if (result == ER_SINK_RECALLED || (t->failed && result == ER_SINK_RETRY)) {
