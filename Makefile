@@ -260,6 +260,8 @@ bench-gate: all ## instructions of three fixed cells against tests/bench/gate.ts
 	@$(PYTHON) tests/bench/gate.py --programs $(BUILD) $(BENCH_ARGS)
 bench-pipeline: all $(BUILD)/bench/copy ## against a bare copy loop, on a real Kafka node; build/bench/pipeline.md
 	$(PYTHON) tests/bench/pipeline.py --programs $(BUILD) --out build/bench $(BENCH_ARGS)
+bench-isolation: all $(BUILD)/bench/copy ## what a broken destination costs the others, and its breaker's times; build/bench/isolation.md
+	$(PYTHON) tests/bench/isolation.py --programs $(BUILD) --out build/bench $(BENCH_ARGS)
 
 C_FILES := $(shell find rules router admin tests -name '*.[ch]' 2>/dev/null)
 C_SOURCES := $(RULES_SRC) $(ROUTER_SRC) $(wildcard router/main.c) $(CTL_SRC) $(ADMIN_SRC)
@@ -315,7 +317,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo; echo 'Variables: MODE=release|debug|asan|tsan|cov  SAN=  ALLOCATOR=mimalloc|jemalloc|libc  WERROR=1  CC=  CFLAGS=  PREFIX=  DESTDIR=  DEMO_ARGS=  TESTS=  DELIVERY=  FUZZ_SECONDS=  LIBRDKAFKA=  FAULTS=1  SEED=  RUNS=  SECONDS='
 
-.PHONY: all demo test tests check unit check-mock check-integration check-faults prove-guard campaign valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline \
+.PHONY: all demo test tests check unit check-mock check-integration check-faults prove-guard campaign valgrind fuzz fuzz-run cov bench bench-match bench-worker bench-churn bench-gate bench-pipeline bench-isolation \
         format format-check tidy cppcheck layers lint docs-check install dist clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

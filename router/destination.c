@@ -353,6 +353,9 @@ bool er_lane_may_send(const struct er_lane *lane, const struct er_worker_limits 
     if (lane->settling || lane->recalled || lane->cautious || lane->suspects > 0 || lane->probe_out) {
         return false;
     }
+    if (lane->capped && lane->sent_bytes + bytes + (lane->sent + 1) * lane->extra > lane->max_bytes) {
+        return false;
+    }
     return lane->sent < limits->topic_messages && lane->sent_bytes + bytes <= limits->topic_bytes && now >= lane->retry_at;
 }
 

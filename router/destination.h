@@ -28,12 +28,21 @@ struct er_lane {
     int64_t heard_at;   /* last report, or the first copy after none was with the sink */
     int64_t inspect_at; /* not asked about before */
     uint32_t too_large; /* exactly-once: smallest size (key and value) that was refused for its size; 0: none */
-    size_t suspects;    /* waiting copies that go one at a time */
-    bool settling;      /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */
-    bool recalled;      /* the sink was asked to give back what it has: likewise, some of it may come back */
-    bool cautious;      /* after a failure: one at a time until one is delivered */
-    int64_t retry_at;   /* nothing is sent before */
-    int64_t retry_ns;   /* last back-off; 0: none */
+    uint32_t max_bytes; /* that the topic takes in one batch; 0: not known */
+    uint32_t extra;     /* the most that headers and framing added to key and value of a copy */
+    bool asked;         /* about max_bytes, and nothing has come up since */
+    int64_t ask_at;     /* not asked before */
+    int64_t described_at;
+    unsigned size_refusals; /* in a row, of copies that were alone: from a few on, what may be too large is not tried */
+    int64_t size_probe_at;  /* but one is then */
+    int64_t size_probe_ns;
+    bool capped;      /* it has refused a batch of small copies: no more at once than one batch may have */
+    size_t suspects;  /* waiting copies that go one at a time */
+    bool settling;    /* something came back: nothing is sent until sent = 0, so that nothing overtakes it */
+    bool recalled;    /* the sink was asked to give back what it has: likewise, some of it may come back */
+    bool cautious;    /* after a failure: one at a time until one is delivered */
+    int64_t retry_at; /* nothing is sent before */
+    int64_t retry_ns; /* last back-off; 0: none */
     enum er_breaker_state breaker;
     bool probe_out;
     int64_t probe_at; /* open: when to look again; ensure: when to stop waiting for the answer */

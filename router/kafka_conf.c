@@ -185,6 +185,21 @@ bool er_kafka_user_lingers(const struct er_config *config)
     return false;
 }
 
+bool er_kafka_compresses(const struct er_config *config)
+{
+    static const char *const names[] = { "compression.codec", "compression.type" };
+    const struct er_properties *own[] = { &config->kafka, &config->producer };
+    bool compresses = true; /* the default is lz4 */
+
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; j < own[i]->n; j++) {
+            if (strcmp(own[i]->items[j].name, names[0]) == 0 || strcmp(own[i]->items[j].name, names[1]) == 0)
+                compresses = strcmp(own[i]->items[j].value, "none") != 0;
+        }
+    }
+    return compresses;
+}
+
 static enum er_code set_identity(rd_kafka_conf_t *conf, const struct er_config *config, enum er_kafka_client client,
                                  unsigned worker, struct er_err *err)
 {

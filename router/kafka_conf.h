@@ -45,6 +45,9 @@ enum er_code er_kafka_conf_new(const struct er_config *config, enum er_kafka_cli
 /* Does the user say himself how long copies wait for bigger batches? */
 bool er_kafka_user_lingers(const struct er_config *config);
 
+/* Are batches of the producer compressed? */
+bool er_kafka_compresses(const struct er_config *config);
+
 /* The value that the router's client would run with, in value (zero terminated, cut); false when librdkafka does not know the name. */
 bool er_kafka_conf_value(const rd_kafka_conf_t *conf, const char *name, char *value, size_t size);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "router/clock.h"
 #include "router/kafka_conf.h"
+#include "router/kafka_describe.h"
 
 enum {
     SLICE_MS = 1000,     /* longest blocking call, so that a stop is noticed */
@@ -432,9 +433,14 @@ static bool must_yield(struct er_kafka_topics *topics, const struct er_topics_jo
 /* False when the job has to be continued later, because somebody urgent came. */
 static bool run_job(struct er_kafka_topics *topics, struct er_topics_job *job)
 {
-    bool *missing = calloc(job->n + 1, sizeof *missing);
+    bool *missing;
     size_t unsettled;
 
+    if (job->describe) {
+        job->reached = open_client(topics) && er_kafka_describe(topics->rk, topics->queue, job);
+        return true;
+    }
+    missing = calloc(job->n + 1, sizeof *missing);
     if (missing != NULL && topics->ops.create != NULL)
         create_ahead(topics, job, missing);
     while (missing != NULL && (unsettled = count_unsettled(job)) > 0 && er_clock_ms() < job->deadline_ms) {
@@ -626,6 +632,7 @@ void er_kafka_topics_submit(struct er_kafka_topics *topics, struct er_topics_job
     for (size_t i = 0; i < job->n; i++) {
         job->items[i].code = ER_E_KAFKA_TIMEOUT;
         job->items[i].created = false;
+        job->items[i].max_bytes = 0;
         snprintf(job->items[i].text, sizeof job->items[i].text, "no answer in time");
     }
     job->reached = false;

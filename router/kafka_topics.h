@@ -22,9 +22,10 @@ struct er_topic {
     bool inspect;       /* do not wait for leaders: without one it is ER_E_DESTINATION_LEADERLESS */
     /* answer */
     enum er_code
-        code;       /* ER_OK: exists and every partition has a leader; ER_E_DESTINATION_MISSING, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */
-    bool created;   /* by this job */
-    char text[160]; /* why not */
+        code;     /* ER_OK: exists and every partition has a leader; ER_E_DESTINATION_MISSING, ER_E_KAFKA, ER_E_KAFKA_TIMEOUT */
+    bool created; /* by this job */
+    uint32_t max_bytes; /* describe: max.message.bytes; 0: not known */
+    char text[160];     /* why not */
     /* the thread's */
     bool asked;    /* part of the CreateTopics request under way */
     bool doubtful; /* an earlier one had no answer, so it may have worked */
@@ -35,6 +36,7 @@ struct er_topics_job {
     struct er_topic *items;
     size_t n;
     uint32_t budget_ms;                                 /* after that the unanswered ones get ER_E_KAFKA_TIMEOUT */
+    bool describe;                                      /* the items' configuration instead: ER_OK, or ER_E_KAFKA */
     bool urgent;                                        /* somebody waits: goes before the jobs that are not */
     void (*done)(void *arg, struct er_topics_job *job); /* called exactly once, from dispatch or free */
     void *arg;

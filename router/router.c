@@ -9,11 +9,9 @@
 #include "router/router_internal.h"
 
 enum {
-    CHANGE_BUDGET_MS = 5000,  /* for the destinations of a change */
-    ENSURE_BUDGET_MS = 5000,  /* for a destination that a worker misses */
-    INSPECT_BUDGET_MS = 1000, /* for a look at one that does not answer */
-    WARN_AGAIN_MS = 30000,    /* while no broker answers */
-    TIDY_STEPS = 10,          /* of some hundred microseconds, per dispatch */
+    CHANGE_BUDGET_MS = 5000, /* for the destinations of a change */
+    WARN_AGAIN_MS = 30000,   /* while no broker answers */
+    TIDY_STEPS = 10,         /* of some hundred microseconds, per dispatch */
 };
 
 /* ---- start ---- */
@@ -168,55 +166,6 @@ static void start_workers(struct er_router *router)
     er_log_write(router->options.log, ER_LOG_INFO, ER_LM("workers started"), ER_LFI("workers", n));
 }
 
-/* ---- topics that workers miss ---- */
-
-struct ask {
-    struct er_topics_job job;
-    struct er_topic item;
-    struct er_router *router;
-    struct er_worker_thread *thread;
-    bool inspect;
-    char topic[];
-};
-
-static void ask_done(void *arg, struct er_topics_job *job)
-{
-    struct ask *ask = arg;
-    struct er_worker_ask question = { er_str_of(ask->topic), ask->inspect };
-
-    (void)job;
-    if (ask->item.code == ER_OK && !ask->inspect)
-        er_topic_watch_found(ask->router->watch, question.topic);
-    er_worker_thread_answer(ask->thread, &question, ask->item.code, ask->item.text);
-    free(ask);
-}
-
-static void on_ask(void *ctx, struct er_worker_thread *thread, const struct er_worker_ask *question)
-{
-    struct er_router *router = ctx;
-    struct er_str topic = question->topic;
-    struct ask *ask = calloc(1, sizeof *ask + topic.n + 1);
-
-    if (ask == NULL) {
-        er_worker_thread_answer(thread, question, ER_E_NOMEM, "out of memory");
-        return;
-    }
-    memcpy(ask->topic, topic.p, topic.n);
-    ask->router = router;
-    ask->thread = thread;
-    ask->inspect = ask->item.inspect = question->inspect;
-    ask->item.name = ask->topic;
-    if (!question->inspect)
-        ask->item.create =
-            er_topic_watch_report(router->watch, topic, &ask->item.partitions) && router->options.config->destination_create;
-    ask->job.items = &ask->item;
-    ask->job.n = 1;
-    ask->job.budget_ms = question->inspect ? INSPECT_BUDGET_MS : ENSURE_BUDGET_MS;
-    ask->job.done = ask_done;
-    ask->job.arg = ask;
-    er_kafka_topics_submit(router->topics, &ask->job);
-}
-
 /* ---- main's loop ---- */
 
 int er_router_wakeup_fd(const struct er_router *router)
@@ -258,8 +207,7 @@ void er_router_dispatch(struct er_router *router)
         er_log_write(router->options.log, ER_LOG_WARN, ER_LM("eventfd cannot be read"), ER_LF("error", strerror(errno)));
     er_kafka_topics_dispatch(router->topics);
     er_kafka_dead_letters_dispatch(router->letters);
-    for (size_t i = 0; i < router->n_workers; i++)
-        er_worker_thread_each_ask(router->workers[i], on_ask, router);
+    er_router_take_asks(router);
     for (int i = 0; i < TIDY_STEPS; i++) {
         if (!er_ruleset_tidy(router->ruleset))
             break;
@@ -340,6 +288,7 @@ void er_router_free(struct er_router *router)
         er_router_stop(router);
     /* answers to asks go to the workers: so topics first */
     er_kafka_topics_free(router->topics);
+    er_router_drop_asks(router);
     for (size_t i = 0; i < router->n_workers; i++)
         er_worker_thread_free(router->workers[i]);
     er_change_queue_free(router->queue);

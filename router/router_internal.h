@@ -20,6 +20,8 @@ struct er_router {
     struct er_topic_watch *watch;
     struct er_change_queue *queue;
     struct er_kafka_dead_letters *letters;
+    struct er_router_ask *describes;                  /* not asked yet */
+    bool describing;                                  /* a request is under way */
     struct er_worker_thread *workers[ER_WORKERS_MAX]; /* made when the topics were looked at, with a broker */
     size_t n_workers;
     bool started;   /* the workers */
@@ -31,6 +33,10 @@ struct er_router {
     struct er_err failure;
     uint64_t warned_ms; /* last warning that no broker answers */
 };
+
+/* router_asks.c: takes what workers ask about topics and passes it on; drop: what has not been passed on, when no more answers can come. */
+void er_router_take_asks(struct er_router *router);
+void er_router_drop_asks(struct er_router *router);
 
 /* Writes a line when readiness has changed. */
 void er_router_log_readiness(struct er_router *router);

@@ -15,6 +15,7 @@ enum {
     JOB_BUDGET_MS = 5000,
     RETRY_FIRST_MS = 1000,
     RETRY_LAST_MS = 60000,
+    SERVICE_LAST_MS = 5000, /* the same of service topics: readiness hangs on them */
 };
 
 /* One topic. Service topics have a key that no subscriber can have. */
@@ -175,13 +176,15 @@ static void take_ready(struct er_topic_watch *watch, struct entry *entry, const 
 
 static void take_broken(struct er_topic_watch *watch, struct entry *entry, const struct er_topic *item)
 {
+    uint32_t last = entry->service ? SERVICE_LAST_MS : RETRY_LAST_MS;
+
     if (entry->state != BROKEN)
         er_log_write(watch->options.log, ER_LOG_WARN, ER_LM("topic is not usable"), ER_LF("topic", entry->topic),
                      ER_LF("code", er_code_name(item->code)), ER_LF("error", item->text));
     entry->state = BROKEN;
     snprintf(entry->text, sizeof entry->text, "%s", item->text);
     entry->retry_ms = er_clock_ms() + entry->retry_after;
-    entry->retry_after = entry->retry_after * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : entry->retry_after * 2;
+    entry->retry_after = entry->retry_after * 2 > last ? last : entry->retry_after * 2;
 }
 
 void er_topic_watch_remember(struct er_topic_watch *watch, const struct er_str *subscribers, size_t n)
@@ -411,7 +414,9 @@ bool er_topic_watch_report(struct er_topic_watch *watch, struct er_str topic, in
     *partitions = entry->partitions;
     if (entry->state == READY) {
         entry->state = BROKEN;
-        entry->retry_ms = UINT64_MAX;
+        /* no breaker looks after a service topic: the worker only hears that it takes copies again */
+        entry->retry_ms = entry->service ? er_clock_ms() + RETRY_FIRST_MS : UINT64_MAX;
+        entry->retry_after = RETRY_FIRST_MS;
         snprintf(entry->text, sizeof entry->text, "missing, or it refuses copies");
     }
     return entry->create;

@@ -3,8 +3,8 @@
  *
  *   start: all of them in one job; without a broker the job is repeated for ever
  *   change: the change queue ensures new ones itself and tells the result here
- *   later: those that were broken at start are looked at again with back-off (1 s to 60 s); those that break later are the business of
- *   the worker's breaker
+ *   later: those that were broken at start are looked at again with back-off (1 s to 60 s), dead-letter and unmatched topic always (1 s to
+ *   5 s); other destinations that break later are the business of the worker's breaker
  *
  * Main thread only.
  */

@@ -32,7 +32,7 @@ struct er_worker_limits er_worker_default_limits(void)
         .probe_max_ns = 30 * ER_S_NS,
         .retry_min_ns = 100 * ER_MS_NS,
         .retry_max_ns = 10 * ER_S_NS,
-        .stall_ns = 1500 * ER_MS_NS,
+        .stall_ns = 1 * ER_S_NS, /* a breaker is to open within two */
         .txn_events = 5000,
         .txn_bytes = (size_t)32 << 20,
         .txn_ns = 100 * ER_MS_NS,

@@ -46,6 +46,8 @@ struct er_worker_hooks {
     void (*ensure)(void *ctx, struct er_str topic);
     /* Asks whether a topic has a leader for each partition. Answer with er_worker_inspected. */
     void (*inspect)(void *ctx, struct er_str topic);
+    /* Asks how large a batch the topic takes. Answer with er_worker_described. */
+    void (*describe)(void *ctx, struct er_str topic);
     /* A destination's breaker changed; text says why (never NULL). */
     void (*breaker)(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text);
     /* All destinations with trouble (an excerpt when there are very many), after a breaker's change and else a few times a second while
@@ -91,6 +93,7 @@ struct er_worker_options {
     struct er_ruleset *ruleset;   /* outlives the worker */
     struct er_counters *counters; /* zeroed; outlives the worker */
     enum er_provenance provenance;
+    bool compressed;               /* the sink compresses: how large a record arrives is not known before */
     const char *dead_letter_topic; /* copied, as is the next */
     const char *unmatched_topic;   /* "" = count only */
 };
@@ -118,6 +121,9 @@ void er_worker_ensured(struct er_worker *worker, struct er_str topic, enum er_co
 
 /* The answer to hooks.inspect: ER_OK, ER_E_DESTINATION_LEADERLESS, ER_E_DESTINATION_MISSING, or whatever is not known. */
 void er_worker_inspected(struct er_worker *worker, struct er_str topic, enum er_code code);
+
+/* The answer to hooks.describe: max.message.bytes of the topic; 0 = not known, and it is not asked again before the topic refuses a size. */
+void er_worker_described(struct er_worker *worker, struct er_str topic, uint32_t max_bytes);
 
 /* Events in flight now; 0 after a clean stop. */
 size_t er_worker_in_flight(const struct er_worker *worker);

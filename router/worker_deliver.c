@@ -85,6 +85,21 @@ static bool build_copy(struct er_worker *w, const struct er_copy *copy, struct e
     return true;
 }
 
+/* The record to send. What is known to be too large for the dead-letter topic is cut. */
+static bool build(struct er_worker *w, struct er_copy *copy, struct er_record *out)
+{
+    if (copy->kind != ER_COPY_DEAD_LETTER) {
+        return build_copy(w, copy, out);
+    }
+    while (build_dead_letter(w, copy, out)) {
+        if (copy->cut == ER_CUT_LAST || !er_worker_foresees(w, copy, out)) {
+            return true;
+        }
+        copy->cut++;
+    }
+    return false;
+}
+
 void er_worker_slot_down(struct er_worker *w, struct er_window *window, uint64_t seq)
 {
     struct er_slot *slot = er_window_slot(window, seq);
@@ -384,6 +399,21 @@ static void failed_in_transaction(struct er_worker *w, struct er_copy *copy, con
     give_back(w, copy);
 }
 
+static enum er_sink_result produce(struct er_worker *w, struct er_copy *copy, const struct er_record *record, const char **text)
+{
+    bool dead = copy->kind == ER_COPY_DEAD_LETTER;
+
+    if (dead && w->dead_absent != ER_OK) {
+        *text = er_code_title(w->dead_absent);
+        return ER_SINK_REFUSED;
+    }
+    if (!dead && er_worker_foresees(w, copy, record)) {
+        *text = "larger than max.message.bytes of the topic";
+        return ER_SINK_TOO_LARGE;
+    }
+    return w->o.sink.ops->produce(w->o.sink.ctx, copy->lane->topic, record, &copy->ticket, text);
+}
+
 /* Gives a copy (not held) to the sink. False: not now; it is unchanged. Otherwise it is sent, or was dealt with as failed. */
 static bool send(struct er_worker *w, struct er_copy *copy)
 {
@@ -394,16 +424,11 @@ static bool send(struct er_worker *w, struct er_copy *copy)
     struct verdict v = { ER_SINK_RETRY, NULL, true, probe };
     struct er_record record;
 
-    if (!(dead ? build_dead_letter(w, copy, &record) : build_copy(w, copy, &record))) {
+    if (!build(w, copy, &record)) {
         er_count(&w->o.counters->no_memory, 1);
         return false;
     }
-    if (dead && w->dead_absent != ER_OK) {
-        v.result = ER_SINK_REFUSED;
-        v.text = er_code_title(w->dead_absent);
-    } else {
-        v.result = w->o.sink.ops->produce(w->o.sink.ctx, lane->topic, &record, &copy->ticket, &v.text);
-    }
+    v.result = produce(w, copy, &record, &v.text);
     if (v.result == ER_SINK_FULL) {
         w->sink_full = true;
         return false;
@@ -472,6 +497,7 @@ static void lane_is_well(struct er_worker *w, struct er_lane *lane, bool probe)
     lane->retry_at = lane->retry_ns = 0;
     if (probe && er_breaker_close(lane)) {
         lane->text = "delivered again";
+        lane->asked = false; /* it may be another one */
         tell_breaker(w, lane);
     }
     if (lane == w->dead_lane && w->dead_letter_down) {
@@ -499,6 +525,7 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     }
     if (v.result == ER_SINK_OK) {
         lane_is_well(w, lane, v.probe);
+        er_worker_size_taken(w, copy);
         delivered(w, copy);
     } else if (copy->window->detached) {
         if (v.probe && (v.result == ER_SINK_MISSING || v.result == ER_SINK_REFUSED)) {
@@ -509,6 +536,9 @@ static void take_report(struct er_worker *w, const struct er_sink_report *report
     } else if (w->txn.on) {
         failed_in_transaction(w, copy, &v);
     } else {
+        if (v.result == ER_SINK_TOO_LARGE) {
+            (void)er_worker_size_refused(w, copy, v.alone);
+        }
         failed(w, copy, &v);
     }
 }

@@ -71,7 +71,8 @@ struct er_worker_txn {
     struct er_source_offset *offsets; /* as given to commit; room as er_worker.offsets */
     size_t n_offsets;
     struct er_counters tally; /* of the transaction; added to the worker's when it is committed */
-    bool sizes;               /* a lane has refused a record for its size */
+    bool capped;              /* a lane was: the batch was to blame, not a record */
+    size_t risky_from;        /* no copy of fewer bytes (key and value) may be too large for anybody */
     struct er_refusal refusals[ER_REFUSALS];
     size_t n_refusals;
 };
@@ -142,6 +143,14 @@ void er_worker_account(struct er_worker *w, const struct er_slot *slot);        
 void er_worker_recall(struct er_worker *w); /* what the sink has not sent yet comes back; in a transaction, or to keep an order */
 void er_worker_open_breaker(struct er_worker *w, struct er_lane *lane, enum er_code code, const char *text); /* text: static */
 void er_worker_set_health(struct er_worker *w, bool ok, const char *text); /* of the dead-letter topic */
+
+/* worker_size.c */
+bool er_worker_foresees(struct er_worker *w, const struct er_copy *copy,
+                        const struct er_record *record);                        /* it is too large, certainly */
+bool er_worker_is_risky(const struct er_worker *w, const struct er_copy *copy); /* it may be */
+/* A refusal for size; true: its batch was to blame, and there will be no such any more. And a delivery. */
+bool er_worker_size_refused(struct er_worker *w, const struct er_copy *copy, bool alone);
+void er_worker_size_taken(const struct er_worker *w, const struct er_copy *copy);
 
 /* worker_stall.c */
 void er_worker_look_for_stalls(struct er_worker *w);

@@ -12,8 +12,9 @@
 /* A topic on its way between the threads. */
 struct letter {
     struct letter *next;
+    enum er_worker_ask_kind kind;
     enum er_code code;
-    bool inspect; /* not ensure */
+    uint32_t max_bytes;
     char text[160];
     size_t n;
     char topic[];
@@ -57,16 +58,18 @@ static void wake_main(struct er_worker_thread *thread)
         return; /* the counter is full: main is awake anyway */
 }
 
-static struct letter *letter_new(struct er_str topic, enum er_code code, const char *text)
+static struct letter *letter_new(const struct er_worker_ask *ask, const struct er_worker_answer *answer)
 {
-    struct letter *letter = calloc(1, sizeof *letter + topic.n + 1);
+    struct letter *letter = calloc(1, sizeof *letter + ask->topic.n + 1);
 
     if (letter == NULL)
         return NULL;
-    memcpy(letter->topic, topic.p, topic.n);
-    letter->n = topic.n;
-    letter->code = code;
-    snprintf(letter->text, sizeof letter->text, "%.*s", (int)sizeof letter->text - 1, text);
+    memcpy(letter->topic, ask->topic.p, ask->topic.n);
+    letter->n = ask->topic.n;
+    letter->kind = ask->kind;
+    letter->code = answer->code;
+    letter->max_bytes = answer->max_bytes;
+    snprintf(letter->text, sizeof letter->text, "%.*s", (int)sizeof letter->text - 1, answer->text);
     return letter;
 }
 
@@ -82,13 +85,12 @@ static void letters_free(struct letter *letter)
 
 /* ---- the worker's hooks: on its thread ---- */
 
-static void ask_main(struct er_worker_thread *thread, struct er_str topic, bool inspect)
+static void ask_main(struct er_worker_thread *thread, struct er_str topic, enum er_worker_ask_kind kind)
 {
-    struct letter *letter = letter_new(topic, ER_OK, "");
+    struct letter *letter = letter_new(&(struct er_worker_ask){ topic, kind }, &(struct er_worker_answer){ ER_OK, "", 0 });
 
     if (letter == NULL)
         return; /* the worker asks again after its deadline */
-    letter->inspect = inspect;
     pthread_mutex_lock(&thread->mutex);
     letter->next = thread->asks;
     thread->asks = letter;
@@ -98,12 +100,17 @@ static void ask_main(struct er_worker_thread *thread, struct er_str topic, bool 
 
 static void on_ensure(void *ctx, struct er_str topic)
 {
-    ask_main(ctx, topic, false);
+    ask_main(ctx, topic, ER_ASK_ENSURE);
 }
 
 static void on_inspect(void *ctx, struct er_str topic)
 {
-    ask_main(ctx, topic, true);
+    ask_main(ctx, topic, ER_ASK_INSPECT);
+}
+
+static void on_describe(void *ctx, struct er_str topic)
+{
+    ask_main(ctx, topic, ER_ASK_DESCRIBE);
 }
 
 static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text)
@@ -164,6 +171,23 @@ static void on_dead_letter_health(void *ctx, bool ok, const char *text)
 
 /* ---- the thread ---- */
 
+static void hand_over(struct er_worker *worker, const struct letter *letter)
+{
+    struct er_str topic = { letter->topic, letter->n };
+
+    switch (letter->kind) {
+    case ER_ASK_ENSURE:
+        er_worker_ensured(worker, topic, letter->code, letter->text);
+        return;
+    case ER_ASK_INSPECT:
+        er_worker_inspected(worker, topic, letter->code);
+        return;
+    case ER_ASK_DESCRIBE:
+        er_worker_described(worker, topic, letter->max_bytes);
+        return;
+    }
+}
+
 static void read_mail(struct er_worker_thread *thread)
 {
     struct letter *letters;
@@ -174,14 +198,8 @@ static void read_mail(struct er_worker_thread *thread)
     letters = thread->answers;
     thread->answers = NULL;
     pthread_mutex_unlock(&thread->mutex);
-    for (const struct letter *letter = letters; letter != NULL; letter = letter->next) {
-        struct er_str topic = { letter->topic, letter->n };
-
-        if (letter->inspect)
-            er_worker_inspected(thread->worker, topic, letter->code);
-        else
-            er_worker_ensured(thread->worker, topic, letter->code, letter->text);
-    }
+    for (const struct letter *letter = letters; letter != NULL; letter = letter->next)
+        hand_over(thread->worker, letter);
     letters_free(letters);
 }
 
@@ -229,11 +247,12 @@ static enum er_code make_worker(struct er_worker_thread *thread, struct er_err *
         .source = er_kafka_source_seam(thread->source),
         .sink = er_kafka_sink_seam(thread->sink),
         .clock = er_clock_system(),
-        .hooks = { thread, on_ensure, on_inspect, on_breaker, on_lanes, on_dead_letter_health },
+        .hooks = { thread, on_ensure, on_inspect, on_describe, on_breaker, on_lanes, on_dead_letter_health },
         .limits = er_worker_default_limits(),
         .ruleset = thread->options.ruleset,
         .counters = &thread->counters,
         .provenance = config->provenance,
+        .compressed = er_kafka_compresses(config),
         .dead_letter_topic = config->dead_letter_topic,
         .unmatched_topic = config->unmatched_topic,
     };
@@ -318,17 +337,17 @@ void er_worker_thread_each_ask(struct er_worker_thread *thread, er_worker_ask_cb
     thread->asks = NULL;
     pthread_mutex_unlock(&thread->mutex);
     for (const struct letter *letter = letters; letter != NULL; letter = letter->next)
-        cb(ctx, thread, &(struct er_worker_ask){ { letter->topic, letter->n }, letter->inspect });
+        cb(ctx, thread, &(struct er_worker_ask){ { letter->topic, letter->n }, letter->kind });
     letters_free(letters);
 }
 
-void er_worker_thread_answer(struct er_worker_thread *thread, const struct er_worker_ask *ask, enum er_code code, const char *text)
+void er_worker_thread_answer(struct er_worker_thread *thread, const struct er_worker_ask *ask,
+                             const struct er_worker_answer *answer)
 {
-    struct letter *letter = letter_new(ask->topic, code, text);
+    struct letter *letter = letter_new(ask, answer);
 
     if (letter == NULL)
         return;
-    letter->inspect = ask->inspect;
     pthread_mutex_lock(&thread->mutex);
     letter->next = thread->answers;
     thread->answers = letter;

@@ -31,15 +31,22 @@ bool er_worker_thread_stopped(const struct er_worker_thread *thread);
 /* Waits for the thread's end; stops it at once when nobody did. */
 void er_worker_thread_free(struct er_worker_thread *thread);
 
-/* Topics that the worker asked for since the last call; each wants an answer. */
+/* Topics that the worker asked about since the last call; each wants an answer. */
+enum er_worker_ask_kind { ER_ASK_ENSURE, ER_ASK_INSPECT, ER_ASK_DESCRIBE }; /* as the hooks of the worker */
 struct er_worker_ask {
     struct er_str topic;
-    bool inspect; /* hooks.inspect, not hooks.ensure */
+    enum er_worker_ask_kind kind;
+};
+struct er_worker_answer {
+    enum er_code code;
+    const char *text;   /* copied */
+    uint32_t max_bytes; /* describe: 0 = not known */
 };
 typedef void er_worker_ask_cb(void *ctx, struct er_worker_thread *thread, const struct er_worker_ask *ask);
 void er_worker_thread_each_ask(struct er_worker_thread *thread, er_worker_ask_cb *cb, void *ctx);
 /* Without memory the answer is lost, and the worker asks again after its own back-off. */
-void er_worker_thread_answer(struct er_worker_thread *thread, const struct er_worker_ask *ask, enum er_code code, const char *text);
+void er_worker_thread_answer(struct er_worker_thread *thread, const struct er_worker_ask *ask,
+                             const struct er_worker_answer *answer);
 
 const struct er_counters *er_worker_thread_counters(const struct er_worker_thread *thread);
 uint64_t er_worker_thread_producers_replaced(const struct er_worker_thread *thread);

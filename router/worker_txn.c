@@ -34,6 +34,7 @@ bool er_worker_txn_init(struct er_worker *w)
     w->txn.state = ER_TXN_RENEWING;
     w->txn.doubt_at = NO_DOUBT;
     w->txn.limit = w->o.limits.txn_events;
+    w->txn.risky_from = SIZE_MAX;
     w->tally = &w->txn.tally;
     return true;
 }
@@ -83,12 +84,12 @@ bool er_worker_txn_enter(struct er_worker *w, uint64_t revision)
     return true;
 }
 
-/* Of a size that its destination refused before, or a dead letter while nobody takes those. */
+/* Perhaps too large for its destination, or a dead letter while nobody takes those. */
 static bool is_suspicious(const struct er_worker *w, const struct er_copy *copy)
 {
     bool dead = copy->kind == ER_COPY_DEAD_LETTER || copy->lane->breaker != ER_BREAKER_CLOSED;
 
-    return (w->dead_letter_down && dead) || (copy->lane->too_large > 0 && copy->bytes >= copy->lane->too_large);
+    return (w->dead_letter_down && dead) || er_worker_is_risky(w, copy);
 }
 
 /* An event with a suspicious copy travels alone: if it is refused again, nobody else is held up. */
@@ -97,7 +98,7 @@ bool er_worker_txn_admits(struct er_worker *w, const struct er_copies *plan)
     struct er_worker_txn *t = &w->txn;
     bool suspicious = false;
 
-    if (!t->sizes && !w->dead_letter_down) {
+    if (!w->dead_letter_down && (plan->first == NULL || plan->first->bytes < t->risky_from)) {
         return true;
     }
     for (const struct er_copy *copy = plan->first; copy != NULL; copy = copy->next) {
@@ -232,7 +233,7 @@ static void learn_size(struct er_worker *w, const struct er_copy *copy, enum er_
 
     if (result == ER_SINK_TOO_LARGE && (lane->too_large == 0 || copy->bytes < lane->too_large)) {
         lane->too_large = copy->bytes;
-        w->txn.sizes = true;
+        w->txn.risky_from = copy->bytes < w->txn.risky_from ? copy->bytes : w->txn.risky_from;
     }
 }
 
@@ -271,14 +272,17 @@ void er_worker_txn_blame(struct er_worker *w, const struct er_copy *copy, enum e
     bool dead = copy->kind == ER_COPY_DEAD_LETTER;
     bool gone = result == ER_SINK_MISSING || result == ER_SINK_REFUSED;
 
+    if (result == ER_SINK_TOO_LARGE && er_worker_size_refused(w, copy, t->events == 1)) {
+        t->capped = true;
+    }
     if (result == ER_SINK_RECALLED || (t->failed && result == ER_SINK_RETRY)) {
         t->failed = true; /* given up together with the transaction: says nothing */
         return;
     }
     t->failed = true;
     er_count(&w->o.counters->delivery_retried, 1);
-    if (record && t->events > 1) {
-        t->bisect = true;
+    if (record && (t->events > 1 || t->capped)) {
+        t->bisect |= !t->capped;
     } else if (record) {
         t->hopeless |= !refuse(w, copy, result, text);
     } else if (dead && gone) {
@@ -331,7 +335,7 @@ static void end_transaction(struct er_worker *w)
     forget_tally(w);
     t->state = ER_TXN_IDLE;
     t->events = t->bytes = t->n_offsets = 0;
-    t->end = t->failed = t->bisect = t->hopeless = t->back_off = t->again = t->asked = false;
+    t->end = t->failed = t->bisect = t->hopeless = t->back_off = t->again = t->asked = t->capped = false;
 }
 
 /* The oldest slot is committed. */

@@ -219,7 +219,7 @@ static double worker_ns(struct er_ruleset *ruleset, enum er_provenance provenanc
     struct er_worker_options options = { .source = { &source_ops, b },
                                          .sink = { &sink_ops, b },
                                          .clock = er_clock_system(),
-                                         .hooks = { NULL, on_ensure, on_ensure, on_breaker, on_lanes, on_health },
+                                         .hooks = { NULL, on_ensure, on_ensure, on_ensure, on_breaker, on_lanes, on_health },
                                          .limits = er_worker_default_limits(),
                                          .ruleset = ruleset,
                                          .counters = counters,

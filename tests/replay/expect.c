@@ -330,6 +330,12 @@ static void expect_inspect(struct script *s, const struct words *w)
                  script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->inspected);
 }
 
+static void expect_describe(struct script *s, const struct words *w)
+{
+    check_number(s, "describe calls", script_number(s, script_arg(s, w, 3)),
+                 script_hook_topic(s, er_str_of(script_arg(s, w, 2)))->described);
+}
+
 static void expect_held(struct script *s, const struct words *w)
 {
     bool held = s->source.partitions[source_partition(&s->source, script_arg(s, w, 2))].held;
@@ -369,13 +375,28 @@ static void expect_txn(struct script *s, const struct words *w)
 }
 
 static const struct command expectations[] = {
-    { "copy", expect_copy },         { "sent", expect_sent },           { "none", expect_none },
-    { "unsent", expect_unsent },     { "stored", expect_stored },       { "committed", expect_committed },
-    { "counters", expect_counters }, { "state", expect_state },         { "in-flight", expect_in_flight },
-    { "reading", expect_reading },   { "rebalance", expect_rebalance }, { "breaker", expect_breaker },
-    { "shown", expect_shown },       { "health", expect_health },       { "ensure", expect_ensure },
-    { "recalled", expect_recalled }, { "hurried", expect_hurried },     { "inspect", expect_inspect },
-    { "held", expect_held },         { "hurried", expect_hurried },     { "all", expect_all },
+    { "copy", expect_copy },
+    { "sent", expect_sent },
+    { "none", expect_none },
+    { "unsent", expect_unsent },
+    { "stored", expect_stored },
+    { "committed", expect_committed },
+    { "counters", expect_counters },
+    { "state", expect_state },
+    { "in-flight", expect_in_flight },
+    { "reading", expect_reading },
+    { "rebalance", expect_rebalance },
+    { "breaker", expect_breaker },
+    { "shown", expect_shown },
+    { "health", expect_health },
+    { "ensure", expect_ensure },
+    { "recalled", expect_recalled },
+    { "hurried", expect_hurried },
+    { "inspect", expect_inspect },
+    { "describe", expect_describe },
+    { "held", expect_held },
+    { "hurried", expect_hurried },
+    { "all", expect_all },
     { "txn", expect_txn },
 };
 

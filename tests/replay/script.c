@@ -53,6 +53,11 @@ static void on_inspect(void *ctx, struct er_str topic)
     script_hook_topic(ctx, topic)->inspected++;
 }
 
+static void on_describe(void *ctx, struct er_str topic)
+{
+    script_hook_topic(ctx, topic)->described++;
+}
+
 static void on_breaker(void *ctx, struct er_str topic, enum er_breaker_state state, const char *text)
 {
     struct script *s = ctx;
@@ -301,6 +306,8 @@ static void do_set(struct script *s, const struct words *w)
     } else if (strcmp(name, "exactly_once") == 0) {
         s->txn.on = true;
         s->options.txn = (struct er_txn){ &fake_txn_ops, &s->txn };
+    } else if (strcmp(name, "compressed") == 0) {
+        s->options.compressed = true;
     } else if (strcmp(name, "no_recall") == 0) {
         s->sink_ops.recall = NULL;
     } else {
@@ -535,6 +542,13 @@ static void do_inspected(struct script *s, const struct words *w)
     }
 }
 
+static void do_described(struct script *s, const struct words *w)
+{
+    if (s->worker != NULL) {
+        er_worker_described(s->worker, er_str_of(script_arg(s, w, 1)), (uint32_t)script_number(s, script_arg(s, w, 2)));
+    }
+}
+
 static void do_commit_fails(struct script *s, const struct words *w)
 {
     s->source.commit_failures = (unsigned)script_number(s, script_arg(s, w, 1));
@@ -609,6 +623,7 @@ static const struct command commands[] = {
     { "report", do_report },
     { "ensured", do_ensured },
     { "inspected", do_inspected },
+    { "described", do_described },
     { "stop", do_stop },
     { "restart", do_restart },
     { "ignore", do_ignore },
@@ -665,7 +680,7 @@ static void script_init(struct script *s, const char *path, struct failure *fail
         .source = { &fake_source_ops, &s->source },
         .sink = { &s->sink_ops, &s->sink },
         .clock = { s, virtual_ns, virtual_wall_ms },
-        .hooks = { s, on_ensure, on_inspect, on_breaker, on_lanes, on_health },
+        .hooks = { s, on_ensure, on_inspect, on_describe, on_breaker, on_lanes, on_health },
         .limits = er_worker_default_limits(),
         .counters = &s->counters,
         .provenance = ER_PROVENANCE_SOURCE,

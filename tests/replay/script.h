@@ -11,7 +11,7 @@
 struct hook_topic {
     char name[NAME];
     enum er_breaker_state breaker;
-    unsigned ensured, inspected;
+    unsigned ensured, inspected, described;
     bool shown; /* by the last hooks.lanes, as is the next */
     struct er_lane_view view;
 };

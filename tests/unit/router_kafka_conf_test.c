@@ -185,6 +185,25 @@ static void test_lingering(void **state)
     }
 }
 
+static void test_compression(void **state)
+{
+    static const struct {
+        const char *setting;
+        bool compresses;
+    } cases[] = { { "kafka.linger.ms=7", true },
+                  { "kafka.compression.type=none", false },
+                  { "kafka.producer.compression.codec=none", false },
+                  { "kafka.producer.compression.type=zstd", true } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct er_config *config = LOAD(cases[i].setting);
+
+        assert_int_equal(er_kafka_compresses(config), cases[i].compresses);
+        er_config_free(config);
+    }
+}
+
 struct defects {
     int n, refused;
 };
@@ -222,9 +241,9 @@ static void test_defects(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_bad_values), cmocka_unit_test(test_combination),
-        cmocka_unit_test(test_accepted),  cmocka_unit_test(test_merging),    cmocka_unit_test(test_delivery),
-        cmocka_unit_test(test_lingering), cmocka_unit_test(test_defects),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_combination),
+        cmocka_unit_test(test_accepted),  cmocka_unit_test(test_merging),     cmocka_unit_test(test_delivery),
+        cmocka_unit_test(test_lingering), cmocka_unit_test(test_compression), cmocka_unit_test(test_defects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,12 +154,39 @@ static void test_destinations(void **state)
     assert_false(er_topic_watch_report(f->watch, ER_STR("nobody's"), &partitions));
 }
 
+/* A dead-letter topic that was missed is looked at until it is there: nobody else would say so when its last letter went another way. */
+static void test_service_topic_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    int32_t partitions = 0;
+    struct er_err err;
+    char text[256];
+
+    assert_int_equal(er_topic_watch_start(f->watch, &err), ER_OK);
+    answer(f, true, ER_OK);
+    assert_true(er_topic_watch_service_ready(f->watch, text, sizeof text));
+    (void)er_topic_watch_report(f->watch, er_str_of(f->config.dead_letter_topic), &partitions);
+    assert_false(er_topic_watch_service_ready(f->watch, text, sizeof text));
+    er_topic_watch_tick(f->watch, er_clock_ms());
+    assert_null(f->job);
+    for (int i = 0; i < 5; i++) {
+        er_topic_watch_tick(f->watch, er_clock_ms() + 5001);
+        assert_non_null(f->job);
+        assert_int_equal(f->job->n, 1);
+        answer(f, true, i < 4 ? ER_E_DESTINATION_MISSING : ER_OK);
+        assert_int_equal(er_topic_watch_service_ready(f->watch, text, sizeof text), i == 4);
+    }
+    er_topic_watch_tick(f->watch, er_clock_ms() + 100000);
+    assert_null(f->job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_start_without_broker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_back_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_destinations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_service_topic_comes_back, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
