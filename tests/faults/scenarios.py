@@ -391,7 +391,7 @@ def late_abort(run):
     without a guard these are lost."""
     run.router(**IMPATIENT, **FORGOTTEN_SOON)
     run.start_load(500)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         run.progress(100)
         rule = hold(run, "EndTxn(abort)", release_api="AddOffsetsToTxn")
         run.must_fire(run.arm("blackhole", "Heartbeat", seconds=3, kind="deaf coordinator"))
@@ -405,7 +405,7 @@ def late_commit(run):
     one = run.router(**IMPATIENT)
     run.start_load(500)
     run.progress(100)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         deaf = Rule("blackhole", "AddOffsetsToTxn", re.escape(run.prefix), seconds=8)
         rule = hold(run, "EndTxn(commit)", nth=run.rng.randint(1, 3), release_api="AddOffsetsToTxn", then=deaf)
         late(run, rule)
@@ -422,7 +422,7 @@ def late_offsets(run):
     one = run.router(**IMPATIENT)
     run.start_load(500)
     run.progress(100)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         deaf = Rule("blackhole", "TxnOffsetCommit", re.escape(run.prefix), seconds=8)
         rule = hold(run, "TxnOffsetCommit", nth=run.rng.randint(1, 3), release_api="EndTxn(commit)", release_nth=2, then=deaf)
         late(run, rule)
@@ -439,7 +439,7 @@ def late_copies(run):
     place of the next transaction's, which have the same sequence numbers."""
     run.router(**IMPATIENT, **FORGOTTEN_SOON)
     run.start_load(500)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         run.progress(100)
         ends = ("EndTxn(abort)", "InitProducerId")
         rule = run.arm("hold", "Produce", kind="late Produce", cut=True, release_api="Produce", release_after=ends)
