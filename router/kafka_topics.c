@@ -8,6 +8,7 @@
 #include "router/clock.h"
 #include "router/kafka_conf.h"
 #include "router/kafka_describe.h"
+#include "rules/base/faults.h"
 
 enum {
     SLICE_MS = 1000,     /* longest blocking call, so that a stop is noticed */
@@ -17,6 +18,7 @@ enum {
     ONE_BY_ONE = 16,     /* up to so many topics are asked for by name, more by reading all */
     CREATE_BATCH = 200,  /* topics per CreateTopics request */
     HANDLES_MAX = 2000,  /* a client never forgets a topic it was asked for: then take a new one */
+    CLOSE_MS = 2000,     /* for the client to close at the end */
 };
 
 struct er_kafka_topics {
@@ -32,6 +34,7 @@ struct er_kafka_topics {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool stopping;                             /* mutex */
+    bool leaving, left;                        /* mutex: the thread is about to close its client, and has closed it */
     struct er_topics_job *urgent, *background; /* mutex: in order of arrival */
     struct er_topics_job *answered;            /* mutex */
     struct er_kafka_cluster cluster;           /* mutex */
@@ -536,6 +539,14 @@ static void answer(struct er_kafka_topics *topics, struct er_topics_job *job)
         return; /* the counter is full: the reader is awake anyway */
 }
 
+static void tell(struct er_kafka_topics *topics, bool *what)
+{
+    pthread_mutex_lock(&topics->mutex);
+    *what = true;
+    pthread_cond_broadcast(&topics->cond);
+    pthread_mutex_unlock(&topics->mutex);
+}
+
 static void *run(void *arg)
 {
     struct er_kafka_topics *topics = arg;
@@ -556,7 +567,10 @@ static void *run(void *arg)
             next_watch = er_clock_ms() + (topics->cluster.reached ? WATCH_MS : WATCH_DOWN_MS);
         }
     }
+    tell(topics, &topics->leaving);
+    ER_FAILPOINT("before-topics-close");
     close_client(topics);
+    tell(topics, &topics->left);
     return NULL;
 }
 
@@ -613,15 +627,46 @@ void er_kafka_topics_stop(struct er_kafka_topics *topics)
     pthread_mutex_unlock(&topics->mutex);
 }
 
+/* False: the client does not close in time (seen with 2.0.2 while a broker was dead). */
+static bool wait_until_left(struct er_kafka_topics *topics)
+{
+    uint64_t end;
+    struct timespec until;
+    bool left;
+
+    pthread_mutex_lock(&topics->mutex);
+    while (!topics->leaving)
+        pthread_cond_wait(&topics->cond, &topics->mutex);
+    end = er_clock_ms() + CLOSE_MS;
+    until = (struct timespec){ .tv_sec = (time_t)(end / 1000), .tv_nsec = (long)(end % 1000) * 1000000 };
+    while (!topics->left && er_clock_ms() < end) {
+        if (pthread_cond_timedwait(&topics->cond, &topics->mutex, &until) != 0)
+            break;
+    }
+    left = topics->left;
+    pthread_mutex_unlock(&topics->mutex);
+    return left;
+}
+
 void er_kafka_topics_free(struct er_kafka_topics *topics)
 {
+    bool left;
+
     if (topics == NULL)
         return;
     er_kafka_topics_stop(topics);
-    pthread_join(topics->thread, NULL);
+    left = wait_until_left(topics);
     refuse(topics->answered);
     refuse(topics->urgent);
     refuse(topics->background);
+    if (!left) {
+        /* nothing is lost by ending without it, and the process ends anyway */
+        er_log_write(topics->log, ER_LOG_WARN, ER_LM("a client did not close in time"), ER_LF("client", topics->handle.name));
+        topics->handle.log = NULL;
+        (void)pthread_detach(topics->thread);
+        return;
+    }
+    pthread_join(topics->thread, NULL);
     pthread_cond_destroy(&topics->cond);
     pthread_mutex_destroy(&topics->mutex);
     free(topics);

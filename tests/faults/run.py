@@ -28,6 +28,7 @@ from rig import Router, until  # noqa: E402
 from world import PARTITIONS, World  # noqa: E402
 
 HEALED_SECONDS = 60  # from the last fault until nothing lags
+BACKLOG = 50000  # events that are published and not committed: the load waits
 RSS_CAP_MB = 400
 DESCRIPTORS_CAP = 400
 EX_SOFTWARE = 70  # exit code of a router that cannot go on, for example because it was fenced
@@ -161,10 +162,12 @@ class Member(Router):
 
 
 class Load:
-    """Events of the world at a steady rate from a thread of its own."""
+    """Events of the world at a steady rate from a thread of its own; it waits while so many of them are not committed that the routers (or this
+    machine) could not be through soon after the last fault."""
 
     def __init__(self, run, rate):
         self.run, self.rate = run, rate
+        self.looked = time.monotonic()
         self.ending = threading.Event()
         self.error = None
         self.thread = threading.Thread(target=self.work, name="load", daemon=True)
@@ -175,11 +178,18 @@ class Load:
             begin, done = time.monotonic(), 0
             while not self.ending.is_set():
                 due = int((time.monotonic() - begin) * self.rate)
-                self.run.put(min(due - done, self.rate // 5 + 1))
+                if not self.is_behind():
+                    self.run.put(min(due - done, self.rate // 5 + 1))
                 done = due
                 self.ending.wait(0.01)
         except Exception:  # pylint: disable=broad-except
             self.error = traceback.format_exc()
+
+    def is_behind(self):
+        if time.monotonic() - self.looked > 0.5:
+            self.run.committed()
+            self.looked = time.monotonic()
+        return self.run.world.count() - sum(self.run.known) > BACKLOG
 
     def stop(self):
         self.ending.set()
@@ -445,12 +455,27 @@ class Run:
             until(lambda: lag() == 0, max(5, self.patience - (time.monotonic() - healed)), "end of the lag")
         except AssertionError:
             self.problem(f"lag {lag()} after {self.patience} s (I9)")
+            self.look_around()
+            self.wait_while_shrinking(lag)
         self.healed_seconds = time.monotonic() - healed
         mine = [topic for topic in self.cluster.topics() if topic.startswith(self.prefix)]
         try:
             until(lambda: self.open_transactions(mine) == [], HEALED_SECONDS, "end of all transactions")
         except AssertionError:
             self.problem(f"open transactions in {self.open_transactions(mine)} (I9)")
+
+    def wait_while_shrinking(self, lag):
+        """A router that is too slow has lost nothing yet."""
+        last = lag()
+        while last > 0 and not self.planted:
+            try:
+                last = until(lambda: self.less(lag(), last), 30, "less lag")[0]
+            except AssertionError:
+                return
+
+    @staticmethod
+    def less(now, last):
+        return [now] if now < last else None
 
     def open_transactions(self, topics):
         """Partitions whose last stable offset is not their end."""

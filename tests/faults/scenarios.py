@@ -58,6 +58,14 @@ def stopped_under_load(run):
         assert code == 0, f"exit code {code}"
         one.start(ready=False)
     run.progress(100)
+    one.terminate()
+    one.start(environment={"EVENTROUTER_FAILPOINT": "before-topics-close:1:delay=60000"})
+    run.progress(100)
+    run.fault("client does not close")
+    code = one.terminate()
+    assert code == 0, f"exit code {code}"
+    if "a client did not close in time" not in one.log_text():
+        raise Broken("the client closed")
 
 
 @scenario(duplicates=False)
@@ -383,7 +391,7 @@ def late_abort(run):
     without a guard these are lost."""
     run.router(**IMPATIENT, **FORGOTTEN_SOON)
     run.start_load(500)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         run.progress(100)
         rule = hold(run, "EndTxn(abort)", release_api="AddOffsetsToTxn")
         run.must_fire(run.arm("blackhole", "Heartbeat", seconds=3, kind="deaf coordinator"))
@@ -397,7 +405,7 @@ def late_commit(run):
     one = run.router(**IMPATIENT)
     run.start_load(500)
     run.progress(100)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         deaf = Rule("blackhole", "AddOffsetsToTxn", re.escape(run.prefix), seconds=8)
         rule = hold(run, "EndTxn(commit)", nth=run.rng.randint(1, 3), release_api="AddOffsetsToTxn", then=deaf)
         late(run, rule)
@@ -414,7 +422,7 @@ def late_offsets(run):
     one = run.router(**IMPATIENT)
     run.start_load(500)
     run.progress(100)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         deaf = Rule("blackhole", "TxnOffsetCommit", re.escape(run.prefix), seconds=8)
         rule = hold(run, "TxnOffsetCommit", nth=run.rng.randint(1, 3), release_api="EndTxn(commit)", release_nth=2, then=deaf)
         late(run, rule)
@@ -431,7 +439,7 @@ def late_copies(run):
     place of the next transaction's, which have the same sequence numbers."""
     run.router(**IMPATIENT, **FORGOTTEN_SOON)
     run.start_load(500)
-    for _ in range(2):
+    for _ in range(run.options.rounds):
         run.progress(100)
         ends = ("EndTxn(abort)", "InitProducerId")
         rule = run.arm("hold", "Produce", kind="late Produce", cut=True, release_api="Produce", release_after=ends)
@@ -447,7 +455,7 @@ def late_copies(run):
 def hurt_broker(run, node, rng=None):
     """One fault of one broker, from its begin to its end."""
     rng = rng or run.rng
-    kind = rng.choice(("kill", "pause", "restart", "out of reach"))
+    kind = rng.choice(("kill", "restart", "pause", "pause", "out of reach", "out of reach"))
     run.fault(f"broker {kind}")
     if kind == "kill":
         run.cluster.stop_node(node, "KILL")
@@ -577,7 +585,7 @@ def paused(run):
 # ---- everything at once ----
 
 STORM = {"kill": 8, "zombie": 3, "rebalance": 2, "step": 2, "cut": 2}
-BETWEEN_BROKERS = (4, 14)  # seconds
+BETWEEN_BROKERS = (1, 5)  # seconds
 
 
 class Storm:
