@@ -300,7 +300,7 @@ static void print(const struct bench *bench, bool json)
     if (json) {
         (void)printf("{\"status\":\"ok\",\"ns_per_event\":%.1f,\"events\":%zu,\"hash_events\":%zu,\"matches_total\":%llu,"
                      "\"match_hash\":\"%016llx\",\"load_s\":%.3f,\"add_p99_us\":%.1f,\"add_max_us\":%.1f,\"bytes_per_rule\":%zu,"
-                     "\"rss_kb\":%zu,\"candidates_per_event\":%.3f,\"dearest_event_us\":%.1f,\"dearest_line\":%zu}\n",
+                     "\"rss_kb\":%zu,\"candidates_per_event\":%.3f,\"dearest_event_us\":%.1f,\"dearest_event\":%zu}\n",
                      bench->ns_per_event, bench->n_events, bench->n_events, (unsigned long long)bench->matches,
                      (unsigned long long)bench->match_hash, bench->load_s, bench->add_p99_us, bench->add_max_us,
                      bench->bytes_per_rule, bench->rss_kb, per_event, (double)bench->dearest_ns / 1000, bench->dearest_line);
@@ -308,9 +308,9 @@ static void print(const struct bench *bench, bool json)
     }
     (void)printf("per event             %.1f ns (thread CPU time, median of %d passes)\n", bench->ns_per_event, PASSES);
     (void)printf("events                %zu, %zu of them cannot be read\n", bench->n_events, bench->bad_events);
-    if (bench->dearest_line > 0) {
-        (void)printf("dearest event         %.1f us, line %zu (in the first pass)\n", (double)bench->dearest_ns / 1000,
-                     bench->dearest_line);
+    if (bench->n_events > 0) {
+        (void)printf("dearest event         %.1f us, on line %zu (counted from 0; CPU time in the first pass)\n",
+                     (double)bench->dearest_ns / 1000, bench->dearest_line);
     }
     (void)printf("matches               %llu, hash %016llx\n", (unsigned long long)bench->matches,
                  (unsigned long long)bench->match_hash);

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 MEMBERS = {"status", "ns_per_event", "events", "hash_events", "matches_total", "match_hash", "load_s", "add_p99_us", "add_max_us",
-           "bytes_per_rule", "rss_kb", "candidates_per_event"}
+           "bytes_per_rule", "rss_kb", "candidates_per_event", "dearest_event_us", "dearest_event"}
 RULES = [{"id": "all"}, {"id": "orders", "types": ["order.*"]}, {"id": "fr", "pattern": {"user": {"country": ["FR", "BE"]}}},
          {"id": "off", "enabled": False}, {"id": "late", "regex": {"note": "late$"}}]
 EVENTS = ['{"type":"order.created","user":{"country":"FR"}}', " ", '{"type":"payment","note":"too late"}', "[1]",
@@ -44,6 +44,7 @@ def agrees_with_rule_test(bench):
     assert len(matches) == 9, matches
     assert found["matches_total"] == len(matches) and found["match_hash"] == f"{sum(map(fnv1a, matches)) % (1 << 64):016x}", found
     assert found["status"] == "ok" and found["events"] == found["hash_events"] == len(told) == 5, found
+    assert found["dearest_event_us"] > 0 and 0 <= found["dearest_event"] <= len(EVENTS), found
     assert found["ns_per_event"] > 0 and found["bytes_per_rule"] > 0 and found["rss_kb"] > 0 and found["add_max_us"] > 0, found
 
 
