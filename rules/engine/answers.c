@@ -7,10 +7,11 @@
 #define TIMED_RUNS 16u    /* one of so many runs of a regex is timed */
 #define TIMED_BYTES 2048u /* longer values always are */
 #define STAGED_FIELDS 128u
-#define ITEMS_FIRST 6u   /* log2 */
-#define ITEMS_KEEP 14u   /* log2; more are given back */
-#define ASK_WEIGHT 64u   /* what asking counts, in bytes */
-#define FETCHED_TERMS 4u /* of a posting */
+#define ITEMS_FIRST 6u     /* log2 */
+#define ITEMS_KEEP 14u     /* log2; more are given back */
+#define ASK_WEIGHT 64u     /* what asking counts, in bytes */
+#define FETCHED_TERMS 4u   /* of a posting */
+#define CACHED_TERMS 2048u /* of a set that needs no fetching: the caches hold it */
 
 /* A probing. */
 struct probe {
@@ -430,6 +431,10 @@ void er_answers_hit(struct er_answers *answers)
     struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
 
     er_index_found(&answers->side->index, &probe.hits);
+    answers->n_single = 0;
+    if (answers->side->terms_top <= CACHED_TERMS) {
+        return;
+    }
     for (uint32_t i = 0; i < answers->n_hits && i < ER_CANDIDATES; i++) {
         const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
         uint32_t n = er_idlist_n(terms);
