@@ -308,9 +308,9 @@ static void print(const struct bench *bench, bool json)
     }
     (void)printf("per event             %.1f ns (thread CPU time, median of %d passes)\n", bench->ns_per_event, PASSES);
     (void)printf("events                %zu, %zu of them cannot be read\n", bench->n_events, bench->bad_events);
-    if (bench->dearest_ns > 0) {
-        (void)printf("dearest event         %.1f us, line %zu (in the first pass)\n", (double)bench->dearest_ns / 1000,
-                     bench->dearest_line);
+    if (bench->n_events > 0) {
+        (void)printf("dearest event         %.1f us, on line %zu (counted from 0; CPU time in the first pass)\n",
+                     (double)bench->dearest_ns / 1000, bench->dearest_line);
     }
     (void)printf("matches               %llu, hash %016llx\n", (unsigned long long)bench->matches,
                  (unsigned long long)bench->match_hash);

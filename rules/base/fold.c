@@ -82,10 +82,17 @@ static uint32_t take_last(struct er_str *text)
 
 size_t er_fold(struct er_str text, char *out)
 {
+    const char *end = text.p + text.n;
     char *p = out;
 
     while (text.n > 0) {
-        p += er_utf8_encode(take_first(&text), p);
+        for (; text.p < end && (unsigned char)*text.p < 0x80; text.p++) {
+            *p++ = (char)(*text.p >= 'A' && *text.p <= 'Z' ? *text.p + ('a' - 'A') : *text.p);
+        }
+        text.n = (size_t)(end - text.p);
+        if (text.n > 0) {
+            p += er_utf8_encode(take_first(&text), p);
+        }
     }
     return (size_t)(p - out);
 }

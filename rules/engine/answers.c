@@ -7,10 +7,11 @@
 #define TIMED_RUNS 16u    /* one of so many runs of a regex is timed */
 #define TIMED_BYTES 2048u /* longer values always are */
 #define STAGED_FIELDS 128u
-#define ITEMS_FIRST 6u   /* log2 */
-#define ITEMS_KEEP 14u   /* log2; more are given back */
-#define ASK_WEIGHT 64u   /* what asking counts, in bytes */
-#define FETCHED_TERMS 4u /* of a posting */
+#define ITEMS_FIRST 6u     /* log2 */
+#define ITEMS_KEEP 14u     /* log2; more are given back */
+#define ASK_WEIGHT 64u     /* what asking counts, in bytes */
+#define FETCHED_TERMS 4u   /* of a posting */
+#define CACHED_TERMS 2048u /* of a set that needs no fetching: the caches hold it */
 
 /* A probing. */
 struct probe {
@@ -286,7 +287,7 @@ static void ask_all(struct er_answers *answers, uint32_t id, uint32_t first)
 static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
 {
     if (answers->n_hits == answers->hits_capacity &&
-        !er_grow(&answers->hits, &answers->hits_capacity, sizeof *answers->hits, answers->n_hits)) {
+        !er_grow_unset(&answers->hits, &answers->hits_capacity, sizeof *answers->hits, answers->n_hits)) {
         answers->no_memory = true;
         return NULL;
     }
@@ -298,7 +299,7 @@ static struct er_answer *hit_answer(struct er_answers *answers, uint32_t test)
 static void postpone(struct er_answers *answers, uint32_t test, uint32_t field)
 {
     if (answers->n_pending == answers->pending_capacity &&
-        !er_grow(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
+        !er_grow_unset(&answers->pending, &answers->pending_capacity, sizeof *answers->pending, answers->n_pending)) {
         answers->no_memory = true;
         return;
     }
@@ -379,6 +380,8 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
                       const struct er_fields *fields)
 {
     struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
+    const struct er_path_index *path = NULL;
+    uint32_t node = ER_NONE;
 
     answers->asker = asker;
     answers->side = side;
@@ -394,8 +397,11 @@ bool er_answers_begin(struct er_answers *answers, struct er_asker *asker, const 
     asker->value.no_memory = false;
     for (probe.hits.field = 0; probe.hits.field < fields->n; probe.hits.field++) {
         const struct er_field *field = &fields->items[probe.hits.field];
-        const struct er_path_index *path = er_index_path(&side->index, field->node);
 
+        if (field->node != node) {
+            node = field->node;
+            path = er_index_path(&side->index, node);
+        }
         if (probe.hits.field == STAGED_FIELDS) {
             probe.hits.at_once = true; /* what is so many is in the caches by now */
         }
@@ -425,6 +431,10 @@ void er_answers_hit(struct er_answers *answers)
     struct probe probe = { .hits = { .hit = hit_early, .lookups = &answers->lookups }, .answers = answers };
 
     er_index_found(&answers->side->index, &probe.hits);
+    answers->n_single = 0;
+    if (answers->side->terms_top <= CACHED_TERMS) {
+        return;
+    }
     for (uint32_t i = 0; i < answers->n_hits && i < ER_CANDIDATES; i++) {
         const struct er_idlist *terms = er_side_posting(answers->side, answers->hits[i]);
         uint32_t n = er_idlist_n(terms);
@@ -512,7 +522,7 @@ static void search(struct er_answers *answers, struct probe *probe)
     if (path->gram_lengths != 0) {
         probe->hits.value = next_value(asker);
         er_scalar_set(&asker->value, answers->fields, field);
-        er_index_search(&answers->side->index, node, &asker->value, &probe->hits);
+        er_index_search(&answers->side->index, path, &asker->value, &probe->hits);
     }
     if (path->every.u.word != 0 && er_fields_first(answers->fields, node) == field) {
         probe_every(answers, &path->every, node);
@@ -528,6 +538,10 @@ bool er_answers_finish(struct er_answers *answers)
     asker->uncharged = 0;
     asker->value.field = ER_NONE;
     asker->value.no_memory = false;
+    if (answers->spent_ns > 0) {
+        start_budget(asker);
+        er_regex_scratch_spend(asker->asking.scratch, answers->spent_ns);
+    }
     if (answers->n_pending > 0) {
         if (!reserve_marks(asker, answers->side)) {
             return false;

@@ -70,6 +70,7 @@ struct er_answers {
     uint32_t n_candidates, n_single;    /* the first ones are alone under their test */
     bool several;                       /* a hit has more than one term */
     bool no_memory;
+    uint64_t spent_ns; /* CPU time of a large event until here, otherwise 0 */
     const struct er_side *side;
     const struct er_fields *fields;
 };

@@ -95,7 +95,7 @@ static inline uint32_t er_fields_first(const struct er_fields *fields, uint32_t 
 static inline bool er_fields_add(struct er_fields *fields, uint32_t node, struct er_str text, enum er_field_kind kind,
                                  bool in_array)
 {
-    if (fields->n == fields->capacity && !er_grow(&fields->items, &fields->capacity, sizeof *fields->items, fields->n)) {
+    if (fields->n == fields->capacity && !er_grow_unset(&fields->items, &fields->capacity, sizeof *fields->items, fields->n)) {
         return false;
     }
     fields->items[fields->n++] = (struct er_field){

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool er_grow(void *array, uint32_t *capacity, size_t size, uint32_t id)
+static bool grow(void *array, uint32_t *capacity, size_t size, uint32_t id, bool zeros)
 {
     uint64_t wanted = (uint64_t)*capacity + *capacity / 2 + 64;
     char *old, *grown;
@@ -22,8 +22,20 @@ bool er_grow(void *array, uint32_t *capacity, size_t size, uint32_t id)
     if (grown == NULL) {
         return false;
     }
-    memset(grown + *capacity * size, 0, ((size_t)wanted - *capacity) * size);
+    if (zeros) {
+        memset(grown + *capacity * size, 0, ((size_t)wanted - *capacity) * size);
+    }
     memcpy(array, &grown, sizeof grown);
     *capacity = (uint32_t)wanted;
     return true;
+}
+
+bool er_grow(void *array, uint32_t *capacity, size_t size, uint32_t id)
+{
+    return grow(array, capacity, size, id, true);
+}
+
+bool er_grow_unset(void *array, uint32_t *capacity, size_t size, uint32_t id)
+{
+    return grow(array, capacity, size, id, false);
 }

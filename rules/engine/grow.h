@@ -10,4 +10,7 @@
  * without memory, and then nothing has changed. */
 bool er_grow(void *array, uint32_t *capacity, size_t size, uint32_t id);
 
+/* New elements may hold anything. */
+bool er_grow_unset(void *array, uint32_t *capacity, size_t size, uint32_t id);
+
 #endif

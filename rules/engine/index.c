@@ -309,10 +309,10 @@ void er_index_keep_copy(const struct er_index *index, struct er_lookup *lookup, 
     er_index_keep(index, lookup, hits);
 }
 
-void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
+void er_index_search(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
     if (value->kind <= ER_FIELD_BOOL) {
-        er_gram_probe(index, node, value, hits);
+        er_gram_probe(index, path, value, hits);
     }
 }
 

@@ -54,6 +54,7 @@ struct er_path_index {
     uint32_t texts;   /* those of them and of the affixes that look at the text of numbers too */
     uint32_t numbers; /* tests for equal numbers */
     uint32_t folded;  /* tests on folded text, affixes too */
+    uint64_t lengths; /* bit n % 64: a test of n bytes is among those three, or was */
     uint32_t present; /* the test for presence, or ER_NONE */
     struct er_lengths prefix, suffix, fold_prefix, fold_suffix;
     uint32_t gram_lengths;     /* bit L: grams of L bytes exist */
@@ -170,7 +171,7 @@ void er_index_keep_copy(const struct er_index *index, struct er_lookup *lookup, 
 void er_index_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
 
 /* Those that are found by searching for literals in the value. */
-void er_index_search(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
+void er_index_search(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
 
 /* What there is at a node, or NULL. */
 static inline struct er_path_index *er_index_path(const struct er_index *index, uint32_t node)

@@ -187,8 +187,8 @@ struct whole {
 };
 
 /* Every length in use that fits, at the start or at the end of the text. The value's own text lasts, another form of it does not. */
-static void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct whole *whole,
-                         struct er_hits *hits)
+static void look_each(const struct er_index *index, const struct er_lengths *lengths, const struct whole *whole,
+                      struct er_hits *hits)
 {
     bool at_end = whole->op == ER_OP_SUFFIX || whole->op == ER_OP_FOLD_SUFFIX;
     bool lasting = whole->op == ER_OP_PREFIX || whole->op == ER_OP_SUFFIX;
@@ -213,6 +213,21 @@ static void look_lengths(const struct er_index *index, const struct er_lengths *
     }
 }
 
+/* Can the folded form of so many bytes be as long as a length in use? Two bytes may become three. */
+static bool may_fold(const struct er_path_index *path, size_t n)
+{
+    return (path->fold_prefix.n > 0 && path->fold_prefix.items[0].n <= n + n / 2) ||
+           (path->fold_suffix.n > 0 && path->fold_suffix.items[0].n <= n + n / 2);
+}
+
+static inline void look_lengths(const struct er_index *index, const struct er_lengths *lengths, const struct whole *whole,
+                                struct er_hits *hits)
+{
+    if (lengths->n > 0 && lengths->items[0].n <= whole->text.n) {
+        look_each(index, lengths, whole, hits);
+    }
+}
+
 void er_affix_look(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
     struct whole whole = { .node = path->node, .kind = value->kind, .text = value->text };
@@ -223,7 +238,7 @@ void er_affix_look(const struct er_index *index, const struct er_path_index *pat
         whole.op = ER_OP_SUFFIX;
         look_lengths(index, &path->suffix, &whole, hits);
     }
-    if (value->kind == ER_FIELD_STRING && path->fold_prefix.n + path->fold_suffix.n > 0) {
+    if (value->kind == ER_FIELD_STRING && may_fold(path, value->text.n)) {
         whole.text = er_scalar_folded(value);
         whole.op = ER_OP_FOLD_PREFIX;
         look_lengths(index, &path->fold_prefix, &whole, hits);

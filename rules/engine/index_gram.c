@@ -302,28 +302,35 @@ struct gram_probe {
     uint32_t node, length;
     const struct er_scalar *value;
     struct er_hits *hits;
+    uint64_t last; /* the gram that was found last, or ER_NONE; a run of one byte is full of it */
+    uint32_t last_id;
 };
 
-static inline void probe_at(const struct gram_probe *probe, uint64_t bytes, size_t at)
+static inline void probe_at(struct gram_probe *probe, uint64_t bytes, size_t at)
 {
     uint32_t id;
 
     if (!filter_marked(probe->set, gram_hash(probe->index, bytes))) {
         return;
     }
-    id = gram_find(probe->index, probe->node, probe->length, bytes);
+    if (bytes != probe->last || probe->last_id == ER_NONE) {
+        probe->last = bytes;
+        probe->last_id = gram_find(probe->index, probe->node, probe->length, bytes);
+    }
+    id = probe->last_id;
     if (id != ER_NONE && probe->hits->marks[id] != probe->hits->value && probe->hits->marks[id] != probe->hits->event) {
         confirm(probe->index, id, probe->value, at, probe->hits);
     }
 }
 
-static void probe_length(const struct gram_probe *probe)
+static void probe_length(struct gram_probe *probe)
 {
     uint64_t mask = gram_mask(probe->length);
     struct er_str value = probe->value->text;
     size_t whole = value.n >= 8 ? value.n - 7 : 0; /* positions where 8 bytes can be read */
     size_t at = 0;
 
+    probe->last_id = ER_NONE;
     for (; at < whole; at++) {
         probe_at(probe, er_gram_load(value.p + at, 8) & mask, at);
     }
@@ -332,10 +339,9 @@ static void probe_length(const struct gram_probe *probe)
     }
 }
 
-void er_gram_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits)
+void er_gram_probe(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits)
 {
-    const struct er_path_index *path = er_index_path(index, node);
-    struct gram_probe probe = { .index = index, .node = node, .value = value, .hits = hits };
+    struct gram_probe probe = { .index = index, .node = path->node, .value = value, .hits = hits };
 
     for (uint32_t left = path->gram_lengths; left != 0; left &= left - 1) {
         probe.length = (uint32_t)__builtin_ctz(left);

@@ -27,7 +27,7 @@ bool er_affix_place(const struct er_index *index, struct er_test *test);
 
 bool er_gram_add(struct er_index *index, struct er_path_index *path, uint32_t test);
 void er_gram_remove(struct er_index *index, struct er_path_index *path, uint32_t test);
-void er_gram_probe(const struct er_index *index, uint32_t node, struct er_scalar *value, struct er_hits *hits);
+void er_gram_probe(const struct er_index *index, const struct er_path_index *path, struct er_scalar *value, struct er_hits *hits);
 void er_gram_place(const struct er_index *index, struct er_test *test);
 void er_gram_fini(struct er_index *index, struct er_path_index *path);
 size_t er_gram_bytes(const struct er_index *index);

@@ -2,18 +2,38 @@
 
 #include <arpa/inet.h>
 
-bool er_address_parse(struct er_str text, struct er_address *out)
+static bool is_in_addresses(char c)
+{
+    return (c >= '0' && c <= ':') || c == '.' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Says no of most texts that are none, among them those with a NUL inside, which would end the text for the library. */
+static bool may_be_address(struct er_str text)
+{
+    bool parted = false;
+
+    for (size_t i = 0; i < text.n && i < INET6_ADDRSTRLEN; i++) {
+        if (!is_in_addresses(text.p[i])) {
+            return false;
+        }
+        parted = parted || text.p[i] == ':' || text.p[i] == '.';
+    }
+    return parted && text.n < INET6_ADDRSTRLEN;
+}
+
+static bool parse_address(struct er_str text, struct er_address *out)
 {
     char copy[INET6_ADDRSTRLEN];
 
-    /* A NUL inside would end the text for inet_pton. */
-    if (text.n == 0 || text.n >= sizeof copy || memchr(text.p, '\0', text.n) != NULL) {
-        return false;
-    }
     memcpy(copy, text.p, text.n);
     copy[text.n] = '\0';
     *out = (struct er_address){ .v6 = memchr(copy, ':', text.n) != NULL };
     return inet_pton(out->v6 ? AF_INET6 : AF_INET, copy, out->bytes) == 1;
+}
+
+bool er_address_parse(struct er_str text, struct er_address *out)
+{
+    return may_be_address(text) && parse_address(text, out);
 }
 
 /* 1 to 3 digits without a leading zero. */

@@ -40,6 +40,7 @@ enum {
     SEARCH_WEIGHT = 128,    /* what a search of the empty subject counts in these bytes */
     FREE_SEARCHES = 8,      /* by PCRE2 in one event, without a look at the clock for each */
     FREE_PART = 64,         /* of a limit */
+    END_PART = 8,          /* of an event's limit, kept for its end */
 };
 
 enum jit_state { JIT_NONE, JIT_CLAIMED };
@@ -73,6 +74,7 @@ struct er_regex_scratch {
     pcre2_match_context *context;
     pcre2_jit_stack *stack; /* made when first needed */
     struct stopwatch event;
+    uint64_t event_ns; /* that it has for the event */
     size_t unclocked;
     unsigned searches; /* by PCRE2 */
     bool overran;
@@ -319,6 +321,7 @@ struct er_regex_scratch *er_regex_scratch_new(const struct er_regex_limits *limi
         return NULL;
     }
     scratch->limits = *limits;
+    scratch->event_ns = limits->event_ns;
     scratch->data = pcre2_match_data_create(1, NULL);
     scratch->context = pcre2_match_context_create(NULL);
     if (scratch->data == NULL || scratch->context == NULL || pcre2_set_heap_limit(scratch->context, limits->heap_kib) != 0) {
@@ -342,9 +345,16 @@ void er_regex_scratch_free(struct er_regex_scratch *scratch)
 void er_regex_scratch_begin_event(struct er_regex_scratch *scratch)
 {
     scratch->event.running = false;
+    scratch->event_ns = scratch->limits.event_ns - scratch->limits.event_ns / END_PART;
     scratch->unclocked = 0;
     scratch->searches = 0;
     scratch->event_spent = false;
+}
+
+void er_regex_scratch_spend(struct er_regex_scratch *scratch, uint64_t ns)
+{
+    scratch->event_ns = scratch->event_ns > ns ? scratch->event_ns - ns : 0;
+    scratch->event_spent = stopwatch_left(&scratch->event, scratch->event_ns) == 0;
 }
 
 const char *er_regex_scratch_reason(const struct er_regex_scratch *scratch)
@@ -534,7 +544,7 @@ static void resize(struct chunk *chunk, int rc, uint64_t took_ns, uint32_t match
 static uint64_t time_left(struct er_regex_scratch *scratch, struct stopwatch *watch, const char **limit)
 {
     uint64_t value = stopwatch_left(watch, scratch->limits.value_ns);
-    uint64_t event = stopwatch_left(&scratch->event, scratch->limits.event_ns);
+    uint64_t event = stopwatch_left(&scratch->event, scratch->event_ns);
 
     scratch->event_spent = event == 0;
     *limit = event < value ? reason_event : reason_time;
@@ -596,7 +606,7 @@ static bool event_over(struct er_regex_scratch *scratch, size_t subject_bytes)
         scratch->unclocked += subject_bytes + SEARCH_WEIGHT;
         if (scratch->unclocked >= UNCLOCKED_BYTES) {
             scratch->unclocked = 0;
-            scratch->event_spent = stopwatch_left(&scratch->event, scratch->limits.event_ns) == 0;
+            scratch->event_spent = stopwatch_left(&scratch->event, scratch->event_ns) == 0;
         }
     }
     return scratch->event_spent;
@@ -632,7 +642,7 @@ enum er_truth er_regex_search(struct er_regex *regex, struct er_regex_scratch *s
     if (er_regex_is_quick(regex, subject.n)) {
         return er_automaton_accepts(regex->automaton, subject) ? ER_TRUE : ER_FALSE;
     }
-    if (scratch->searches++ >= FREE_SEARCHES && stopwatch_left(&scratch->event, scratch->limits.event_ns) == 0) {
+    if (scratch->searches++ >= FREE_SEARCHES && stopwatch_left(&scratch->event, scratch->event_ns) == 0) {
         scratch->event_spent = true;
         return undecided(scratch, reason_event);
     }

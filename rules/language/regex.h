@@ -47,7 +47,7 @@ struct er_regex_limits {
     uint32_t match_limit; /* steps per start position; 100000 */
     uint32_t heap_kib;    /* 1024 */
     uint64_t value_ns;    /* CPU time for one value; 5 ms */
-    uint64_t event_ns;    /* CPU time of all regexes of one event; 20 ms */
+    uint64_t event_ns;    /* CPU time of one event; 20 ms. Searches end a little before, what is left has to be looked at */
 };
 struct er_regex_limits er_regex_default_limits(void);
 
@@ -56,6 +56,9 @@ void er_regex_scratch_free(struct er_regex_scratch *scratch);
 
 /* Starts the event's time budget (limits.event_ns) anew. */
 void er_regex_scratch_begin_event(struct er_regex_scratch *scratch);
+
+/* So much of it was used before. Only for a budget that was just started. */
+void er_regex_scratch_spend(struct er_regex_scratch *scratch, uint64_t ns);
 
 /* Other work for the event (so many bytes looked at) counts too. True when its budget is spent: what is left is undecided. */
 bool er_regex_scratch_charge(struct er_regex_scratch *scratch, size_t bytes);

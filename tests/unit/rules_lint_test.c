@@ -1,5 +1,6 @@
 #include "tests/unit/engine_test.h"
 #include "rules/language/lint.h"
+#include "tests/unit/fault.h"
 
 struct row {
     const char *rule; /* members of the document */
@@ -241,6 +242,76 @@ static void a_glob_is_covered_only_by_a_wider_one(void **state)
     check_pairs((const char *const[]){ "\"types\":[\"a*\"]", "\"types\":[\"ab*\",\"b\"]", NULL }, "");
 }
 
+/* ---- without memory ---- */
+
+static void nothing_pair(void *ctx, enum er_code code, size_t rule, size_t other)
+{
+    (void)ctx;
+    (void)code;
+    (void)rule;
+    (void)other;
+}
+
+/* What was seen of an event with many fields; false when it cannot all be kept. */
+static bool see_all(const struct er_json *root)
+{
+    struct er_lint_seen *seen = er_lint_seen_new();
+    bool all = seen != NULL && er_lint_seen_add(seen, ER_STR("order.new"), root);
+
+    er_lint_seen_free(seen);
+    return all;
+}
+
+static void events_need_memory(void **state)
+{
+    struct er_arena *arena = er_arena_new(0);
+    char text[4096] = "{";
+    struct er_json *root;
+    struct er_err err;
+    bool failed = true;
+
+    (void)state;
+    skip_unless_allocations_can_fail();
+    for (int i = 0; i < 200; i++) {
+        snprintf(text + strlen(text), 20, "%s\"key%d\":[{}]", i == 0 ? "" : ",", i);
+    }
+    strcat(text, "}");
+    assert_int_equal(er_json_parse(arena, er_str_of(text), 32, &root, &err), ER_OK);
+    for (unsigned long n = 1; failed; n++) {
+        bool all;
+
+        fail_one_allocation(n);
+        all = see_all(root);
+        failed = allocation_failed();
+        fail_one_allocation(0);
+        assert_int_equal(all, !failed);
+    }
+    er_arena_free(arena);
+}
+
+static void comparing_needs_memory(void **state)
+{
+    struct er_rule *rules[] = {
+        rule_of("{\"id\":\"a\",\"pattern\":{\"a\":[1,{\"prefix\":\"x\"}],\"$not\":{\"b\":[2]}}}"),
+        rule_of("{\"id\":\"b\",\"pattern\":{\"a\":[1],\"$or\":[{\"b\":[3]},{\"c\":[\"x\"]}]},\"regex\":{\"d\":\"x\"}}")
+    };
+    bool failed = true;
+
+    (void)state;
+    skip_unless_allocations_can_fail();
+    for (unsigned long n = 1; failed; n++) {
+        enum er_code code;
+
+        fail_one_allocation(n);
+        code = er_lint_pairs(rules, 2, nothing_pair, NULL);
+        failed = allocation_failed();
+        fail_one_allocation(0);
+        assert_int_equal(code, failed ? ER_E_NOMEM : ER_OK);
+    }
+    er_rule_unref(rules[0]);
+    er_rule_unref(rules[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +322,8 @@ int main(void)
         cmocka_unit_test(many_fields_are_remembered),
         cmocka_unit_test(rules_are_compared_within_a_subscriber),
         cmocka_unit_test(a_glob_is_covered_only_by_a_wider_one),
+        cmocka_unit_test(events_need_memory),
+        cmocka_unit_test(comparing_needs_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

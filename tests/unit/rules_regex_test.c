@@ -364,7 +364,7 @@ static void a_spent_event_leaves_the_rest_undecided(void **state)
     er_regex_scratch_begin_event(scratch);
     for (int i = 0; i < 10000 && !spent; i++) {
         assert_int_equal(er_regex_search(slow, scratch, subject), ER_UNDECIDED);
-        spent = strcmp(er_regex_scratch_reason(scratch), "time limit of one event reached") == 0;
+        spent = er_regex_scratch_spent(scratch); /* a search that would not fit into the rest leaves it to others */
     }
     assert_true(spent);
     assert_int_equal(er_regex_search(fast, scratch, ER_STR("a")), ER_UNDECIDED);
@@ -376,6 +376,29 @@ static void a_spent_event_leaves_the_rest_undecided(void **state)
     er_regex_unref(slow);
     er_regex_unref(fast);
     free((void *)(uintptr_t)subject.p);
+}
+
+static void what_was_used_before_counts(void **state)
+{
+    struct er_regex_limits limits = er_regex_default_limits();
+    struct er_regex_scratch *scratch = er_regex_scratch_new(&limits);
+    struct er_regex *regex = compile("a");
+
+    (void)state;
+    assert_non_null(scratch);
+    er_regex_scratch_begin_event(scratch);
+    er_regex_scratch_spend(scratch, limits.event_ns / 2);
+    assert_int_equal(er_regex_search(regex, scratch, ER_STR("a")), ER_TRUE);
+    er_regex_scratch_begin_event(scratch);
+    er_regex_scratch_spend(scratch, limits.event_ns);
+    assert_true(er_regex_scratch_spent(scratch));
+    assert_int_equal(er_regex_search(regex, scratch, ER_STR("a")), ER_UNDECIDED);
+    assert_string_equal(er_regex_scratch_reason(scratch), "time limit of one event reached");
+    assert_false(er_regex_scratch_overran(scratch));
+    er_regex_scratch_begin_event(scratch);
+    assert_int_equal(er_regex_search(regex, scratch, ER_STR("a")), ER_TRUE);
+    er_regex_scratch_free(scratch);
+    er_regex_unref(regex);
 }
 
 static const struct {
@@ -556,6 +579,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_catastrophic_search_is_undecided_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(long_subjects_are_decided, setup, teardown),
         cmocka_unit_test(a_spent_event_leaves_the_rest_undecided),
+        cmocka_unit_test(what_was_used_before_counts),
         cmocka_unit_test(required_literals),
         cmocka_unit_test(all_required_literals),
         cmocka_unit_test(threads_share_a_regex),
