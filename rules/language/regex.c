@@ -40,7 +40,7 @@ enum {
     SEARCH_WEIGHT = 128,    /* what a search of the empty subject counts in these bytes */
     FREE_SEARCHES = 8,      /* by PCRE2 in one event, without a look at the clock for each */
     FREE_PART = 64,         /* of a limit */
-    END_PART = 8,          /* of an event's limit, kept for its end */
+    END_PART = 8,           /* of an event's limit, kept for its end */
 };
 
 enum jit_state { JIT_NONE, JIT_CLAIMED };
