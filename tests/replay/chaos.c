@@ -274,6 +274,21 @@ static void answer_ensures(struct chaos *c, bool well)
     }
 }
 
+/* What the cluster says about topics, which may be wrong by the time it is heard. */
+static void answer_questions(struct chaos *c, bool well)
+{
+    static const char *const answers[] = { "ok", "E606", "E602", "E601" };
+
+    for (size_t i = 0; i < N_TOPICS; i++) {
+        if (well || pick(c, 4) == 0) {
+            say(c, "inspected %s %s", topics[i], well ? "ok" : one_of(c, answers, 4));
+        }
+        if (!well && pick(c, 4) == 0) {
+            say(c, "described %s %u", topics[i], pick(c, 3) == 0 ? 0 : 150 + pick(c, 300));
+        }
+    }
+}
+
 static void spoil_transactions(struct chaos *c)
 {
     static const char *const calls[] = {
@@ -318,6 +333,7 @@ static void one_round(struct chaos *c)
         report(c);
     } else if (what < 42) {
         answer_ensures(c, false);
+        answer_questions(c, false);
     } else if (what < 47) {
         spoil_transactions(c);
     } else if (what < 49) {
@@ -375,6 +391,7 @@ static void come_to_rest(struct chaos *c)
         take_away(c, true, fenced);
         assign(c, ~0U);
         answer_ensures(c, true);
+        answer_questions(c, true);
         say(c, "step");
         say(c, "advance 10ms");
     }
