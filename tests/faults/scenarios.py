@@ -214,6 +214,20 @@ def deaf_coordinator(run):
     run.progress(100)
 
 
+@scenario()
+def deaf_join(run):
+    """The answer to a JoinGroup never comes, while the connection stays: after max.poll.interval the router asks again."""
+    one = run.router(kafka__consumer__max__poll__interval__ms="8000", kafka__consumer__session__timeout__ms="3000")
+    run.publish(300)
+    run.drain()
+    one.terminate()
+    rule = run.arm("mute", "JoinGroup", kind="deaf coordinator")
+    one.start(ready=False)
+    run.must_fire(rule)
+    run.publish(300)
+    run.progress(100)
+
+
 # ---- processes that die, stop and come back ----
 
 @scenario()
