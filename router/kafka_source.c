@@ -686,6 +686,8 @@ void er_kafka_source_close(struct er_kafka_source *source, uint64_t deadline_ms)
     rd_kafka_error_t *error;
 
     source->closing = true;
+    if (source->state.failed)
+        deadline_ms = 0; /* it has no group to leave any more, and may not come to an end (2.0.2) */
     if (source->list != NULL)
         rebalance_done(source);
     source->closed = rd_kafka_queue_new(source->rk);

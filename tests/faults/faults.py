@@ -50,7 +50,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=2, help="late requests in one run of these scenarios")
     parser.add_argument("--cluster", choices=("one", "three"), help="brokers for every scenario, instead of what it needs")
     parser.add_argument("--rate", type=int, default=4000, help="events per second in a storm")
-    parser.add_argument("--storm-seconds", type=float, default=120)
+    parser.add_argument("--storm-seconds", type=float, default=180)
     parser.add_argument("--guard", choices=("on", "off"))
     parser.add_argument("--trace", type=argparse.FileType("w"), help="a file that gets a line for each request that passes the proxy")
     parser.add_argument("--debug", metavar="WHAT", help="librdkafka's debug contexts for the logs of the routers, such as cgrp,eos")

@@ -28,7 +28,7 @@ from rig import Router, until  # noqa: E402
 from world import PARTITIONS, World  # noqa: E402
 
 HEALED_SECONDS = 60  # from the last fault until nothing lags
-BACKLOG = 50000  # events that are published and not committed: the load waits
+BACKLOG = 80000  # events that are published and not committed: the load waits
 RSS_CAP_MB = 400
 DESCRIPTORS_CAP = 400
 EX_SOFTWARE = 70  # exit code of a router that cannot go on, for example because it was fenced
@@ -201,7 +201,8 @@ class Load:
 class Run:
     """cluster: started. mode: router.delivery. planted: name of a bug that every router has. Scenarios use the methods of the first part."""
 
-    def __init__(self, cluster, options, name, seed, mode):
+    def __init__(self, cluster, options, scenario, seed, mode):
+        name = scenario.name
         self.cluster, self.programs, self.name, self.seed, self.mode = cluster, options.programs, name, seed, mode
         self.options, self.planted = options, options.planted
         self.guard = options.guard
@@ -209,7 +210,7 @@ class Run:
         self.prefix = f"{name}-{uuid.uuid4().hex[:8]}"
         self.folder = os.path.join(options.folder, self.prefix)
         os.makedirs(self.folder)
-        self.world = World(seed)
+        self.world = World(seed, **scenario.world)
         self.members, self.faults, self.problems, self.disks = [], {}, [], []
         self.load, self.sent_failed = None, []
         self.patience = 15 if self.planted else HEALED_SECONDS
@@ -556,7 +557,7 @@ class Run:
 
 def execute(cluster, options, scenario, seed, mode):
     """Runs a scenario to its end; returns its Result (with problems when the scenario itself found some)."""
-    run = Run(cluster, options, scenario.name, seed, mode)
+    run = Run(cluster, options, scenario, seed, mode)
     clean = False
     try:
         try:

@@ -17,18 +17,18 @@ SCENARIOS = {}
 
 
 class Scenario:
-    def __init__(self, body, modes, cluster, duplicates, alone):
-        self.body, self.name = body, body.__name__.replace("_", "-")
+    def __init__(self, body, modes, cluster, duplicates, alone, world):
+        self.body, self.name, self.world = body, body.__name__.replace("_", "-"), world or {}
         self.modes, self.cluster, self.duplicates, self.alone = modes, cluster, duplicates, alone
 
     def duplicates_allowed(self, mode):
         return self.duplicates and mode == AT_LEAST_ONCE
 
 
-def scenario(modes=BOTH, cluster="one", duplicates=True, alone=False):
-    """cluster: "one" broker, "three" brokers, or one on a "small disk". alone: what it does hits everybody on the cluster."""
+def scenario(modes=BOTH, cluster="one", duplicates=True, alone=False, world=None):
+    """cluster: "one" broker, "three" brokers, or one on a "small disk". alone: what it does hits everybody on the cluster. world: as World takes it."""
     def add(body):
-        one = Scenario(body, modes, cluster, duplicates, alone)
+        one = Scenario(body, modes, cluster, duplicates, alone, world)
         SCENARIOS[one.name] = one
         return body
     return add
@@ -211,6 +211,20 @@ def deaf_coordinator(run):
     run.progress(50)
     run.must_fire(run.arm("blackhole", "Heartbeat", seconds=5, kind="deaf coordinator"))
     run.pause(4)
+    run.progress(100)
+
+
+@scenario()
+def deaf_join(run):
+    """The answer to a JoinGroup never comes, while the connection stays: after max.poll.interval the router asks again."""
+    one = run.router(kafka__consumer__max__poll__interval__ms="8000", kafka__consumer__session__timeout__ms="3000")
+    run.publish(300)
+    run.drain()
+    one.terminate()
+    rule = run.arm("mute", "JoinGroup", kind="deaf coordinator")
+    one.start(ready=False)
+    run.must_fire(rule)
+    run.publish(300)
     run.progress(100)
 
 
@@ -660,9 +674,9 @@ class Storm:
             self.run.fault("cut")
 
 
-@scenario(cluster="three", alone=True)
+@scenario(cluster="three", alone=True, world={"poison": 0.004, "extra_rules": 1})
 def storm(run):
-    """Everything at once, on three brokers; what a campaign is made of."""
+    """Everything at once, on three brokers; what a campaign is made of. Its world is cheap, so that many events come through."""
     weather = Storm(run, 3)
     try:
         run.start_load(run.options.rate)

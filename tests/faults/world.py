@@ -106,7 +106,7 @@ class World:
         self.kinds.append(Kind("too many hops", b"}", 2, [("eventrouter-source", b"x/0/1"), ("eventrouter-hops", b"8")], error="E123"))
         self.kinds.append(Kind("hard", b',"type":"trap.set","text":"%s"}' % HARD_TEXT.encode(), 3))
         rare = len(self.kinds) - common
-        weights = [1.0] * common + [poison * common / rare] * (rare - 1) + [0.003 * common if poison else 0.0]  # the hard one takes 5 ms
+        weights = [1.0] * common + [poison * common / rare] * (rare - 1) + [0.15 * poison * common]  # the hard one takes 5 ms
         self.weights = list(itertools.accumulate(weights))
         self.choices = range(len(self.kinds))
         self.decide()

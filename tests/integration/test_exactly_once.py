@@ -1,8 +1,10 @@
 """router.delivery = exactly-once on a real node: copies and offsets are one, nothing is doubled whatever happens, and it says so."""
 import json
 import random
+import re
 import threading
 import time
+from datetime import datetime
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -105,6 +107,13 @@ def test_killed_twenty_times(kafka, exact):
     assert_exactly_once(kafka, one, records)
 
 
+def ending_seconds(router):
+    """From the failure to the end, as its log says."""
+    failed, stopped = (datetime.fromisoformat(re.findall(r"time=(\S+)Z .*" + what, router.log_text())[-1])
+                       for what in ('msg="the router cannot go on"', "msg=stopped"))
+    return (stopped - failed).total_seconds()
+
+
 @pytest.mark.deadline(180)
 def test_second_router_of_the_same_name(kafka, exact):
     """Two processes with one router.instance: the first is fenced, says so and ends; what it had begun is not committed."""
@@ -119,6 +128,7 @@ def test_second_router_of_the_same_name(kafka, exact):
     until(lambda: one.process.poll() is not None, 60, f"end of the first\n{one.log_tail()}")
     assert one.process.returncode == 70, one.log_tail()
     assert "fenced" in one.log_text().lower(), one.log_tail()
+    assert ending_seconds(one) < 8, one.log_tail()  # whoever starts it again should not have to wait for the whole shutdown_timeout
     Progress(kafka, one.topic("all")).wait(500)
     records = load.stop()
     all_committed(kafka, two, records)
