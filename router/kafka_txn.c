@@ -1,5 +1,6 @@
 #include "router/kafka_txn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "router/clock.h"
 #include "router/kafka_conf.h"
@@ -9,6 +10,7 @@
 enum {
     MIN_WAIT_MS = 10,
     RENEW_AGAIN_MS = 500, /* between two producers, when one was refused for good */
+    STUCK_MS = 1000,      /* the last transaction is decided, but cannot be finished */
 };
 
 struct er_kafka_txn {
@@ -18,6 +20,8 @@ struct er_kafka_txn {
     bool initialising; /* a producer is there and wants its transactions initialised */
     uint64_t made_ms;  /* it was made */
     uint64_t renew_ms; /* no other before */
+    uint64_t stuck_ms; /* since when the coordinator only says that the last transaction is being finished; 0: it does not */
+    unsigned spare;    /* the present transactional id; 0: the one of the configuration */
     bool offsets_sent; /* of the present transaction */
     bool trouble;      /* a call timed out or lost its connection */
     bool warned;
@@ -70,7 +74,36 @@ static enum er_txn_result look_back(struct er_kafka_txn *txn)
 
 static void prepare(void *arg, rd_kafka_conf_t *conf)
 {
-    er_kafka_guard_attach(&((struct er_kafka_txn *)arg)->guard, conf);
+    struct er_kafka_txn *txn = arg;
+    char id[600], spare[620];
+    size_t size = sizeof id;
+
+    er_kafka_guard_attach(&txn->guard, conf);
+    if (txn->spare > 0 && rd_kafka_conf_get(conf, "transactional.id", id, &size) == RD_KAFKA_CONF_OK) {
+        snprintf(spare, sizeof spare, "%s.%u", id, txn->spare);
+        (void)rd_kafka_conf_set(conf, "transactional.id", spare, NULL, 0);
+    }
+}
+
+/* A transaction that is decided stays unfinished as long as one of its partitions has no leader to take the marker, and its id is of no use
+ * until then. Nothing of it can come late any more (its producer's epoch is over), and the group's offsets have markers of their own: so
+ * another id may go on without waiting. */
+static bool is_stuck(struct er_kafka_txn *txn, const rd_kafka_error_t *error)
+{
+    uint64_t now = er_clock_ms();
+
+    if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS) {
+        txn->stuck_ms = 0;
+        return false;
+    }
+    txn->stuck_ms = txn->stuck_ms == 0 ? now : txn->stuck_ms;
+    if (now - txn->stuck_ms < STUCK_MS)
+        return false;
+    txn->stuck_ms = 0;
+    txn->spare++;
+    er_log_write(txn->o.log, ER_LOG_WARN, ER_LM("the last transaction cannot be finished, going on with another transactional.id"),
+                 ER_LFI("worker", txn->o.worker), ER_LFI("spare", txn->spare));
+    return true;
 }
 
 static enum er_txn_result renew(void *ctx, int64_t wait_ns)
@@ -89,6 +122,7 @@ static enum er_txn_result renew(void *ctx, int64_t wait_ns)
     ER_FAILPOINT("after-init");
     if (error == NULL) {
         txn->initialising = txn->warned = false;
+        txn->stuck_ms = 0;
         return ER_TXN_DONE;
     }
     if (!txn->warned)
@@ -98,6 +132,8 @@ static enum er_txn_result renew(void *ctx, int64_t wait_ns)
         er_clock_ms() - txn->made_ms > ER_KAFKA_TRANSACTION_MS) {
         txn->initialising = false;
         txn->renew_ms = er_clock_ms() + RENEW_AGAIN_MS;
+    } else if (is_stuck(txn, error)) {
+        txn->initialising = false;
     }
     rd_kafka_error_destroy(error);
     return ER_TXN_AGAIN;

@@ -64,6 +64,7 @@ struct er_worker_txn {
     bool bisect;     /* a record is to blame, and it was not alone */
     bool hopeless;   /* the dead-letter topic takes nothing */
     bool back_off;   /* the reason may pass */
+    bool endless;    /* a partition of it has no leader, so it cannot be finished: only a new producer can go on */
     bool again;      /* the last call wants to be repeated */
     bool asked;      /* to be committed: it may happen from now on */
     unsigned aborts; /* of the same events */

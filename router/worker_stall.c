@@ -72,6 +72,7 @@ void er_worker_inspected(struct er_worker *w, struct er_str topic, enum er_code 
         return;
     }
     w->now = er_clock_now(&w->o.clock);
+    w->txn.endless |= code == ER_E_DESTINATION_LEADERLESS;
     if (lane == w->dead_lane) {
         dead_letters_stall(w, code);
         return;

@@ -335,7 +335,7 @@ static void end_transaction(struct er_worker *w)
     forget_tally(w);
     t->state = ER_TXN_IDLE;
     t->events = t->bytes = t->n_offsets = 0;
-    t->end = t->failed = t->bisect = t->hopeless = t->back_off = t->again = t->asked = t->capped = false;
+    t->end = t->failed = t->bisect = t->hopeless = t->back_off = t->again = t->asked = t->capped = t->endless = false;
 }
 
 /* The oldest slot is committed. */
@@ -487,7 +487,7 @@ static void serve_aborting(struct er_worker *w)
     result = w->o.txn.ops->abort(w->o.txn.ctx, w->o.limits.txn_slice_ns);
     w->now = er_clock_now(&w->o.clock);
     t->again = result == ER_TXN_AGAIN;
-    if (result == ER_TXN_DOUBTFUL) {
+    if (result == ER_TXN_DOUBTFUL || (result == ER_TXN_DONE && t->endless)) {
         doubt(w);
     } else if (result == ER_TXN_DONE) {
         while (er_worker_take_reports(w)) {

@@ -107,6 +107,38 @@ static enum er_txn_result commit(struct txn_rig *t)
     return t->txn.ops->commit(t->txn.ctx, NULL, 0, 10 * ER_S_NS);
 }
 
+/* The coordinator cannot finish the last transaction (a partition of it has no leader): another id does not wait for that. */
+static void test_stuck(void **state)
+{
+    struct txn_rig t;
+    uint64_t begin = er_clock_ms();
+    char id[300] = "";
+    size_t size = sizeof id;
+
+    (void)state;
+    setup(&t, "router.guard=on");
+    for (int i = 0; i < 1000; i++)
+        rd_kafka_mock_push_request_errors(t.rig.cluster, INIT_PRODUCER_ID, 1, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
+    while (t.txn.ops->renew(t.txn.ctx, 100 * ER_MS_NS) == ER_TXN_AGAIN && er_clock_ms() - begin < 500)
+        ;
+    assert_non_null(er_kafka_sink_producer(t.kafka_sink));
+    assert_int_equal(rd_kafka_conf_get(rd_kafka_conf(er_kafka_sink_producer(t.kafka_sink)), "transactional.id", id, &size),
+                     RD_KAFKA_CONF_OK);
+    assert_string_equal(id, "eventrouter.eventrouter.one.0"); /* it is given some time */
+    for (int i = 0; i < 6 && strstr(id, "one.0.1") == NULL; i++) {
+        assert_int_equal(t.txn.ops->renew(t.txn.ctx, ER_S_NS), ER_TXN_AGAIN);
+        size = sizeof id;
+        (void)rd_kafka_conf_get(rd_kafka_conf(er_kafka_sink_producer(t.kafka_sink)), "transactional.id", id, &size);
+    }
+    assert_string_equal(id, "eventrouter.eventrouter.one.0.1");
+    rd_kafka_mock_clear_request_errors(t.rig.cluster, INIT_PRODUCER_ID);
+    renew(&t);
+    assert_int_equal(t.txn.ops->begin(t.txn.ctx), ER_TXN_DONE);
+    deliver(&t);
+    assert_int_equal(commit(&t), ER_TXN_DONE);
+    teardown(&t);
+}
+
 static void test_done(void **state)
 {
     struct txn_rig t;
@@ -200,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_done),
+        cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_repeated_call),
         cmocka_unit_test(test_doubt_ends_with_the_producer),
         cmocka_unit_test(test_refused_producer),
