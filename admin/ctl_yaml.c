@@ -121,6 +121,11 @@ static enum er_code read_sequence(struct reader *reader, const yaml_node_t *node
     return code;
 }
 
+static enum er_code too_deep(const yaml_mark_t *mark, struct er_err *err)
+{
+    return er_err_set(err, ER_E_JSON_DEPTH, "line %zu: more than %d levels", mark->line + 1, MAX_DEPTH);
+}
+
 static enum er_code read_node(struct reader *reader, int index, size_t depth, struct er_json *out)
 {
     const yaml_node_t *node = yaml_document_get_node(reader->document, index);
@@ -130,7 +135,7 @@ static enum er_code read_node(struct reader *reader, int index, size_t depth, st
         return ER_OK;
     }
     if (depth > MAX_DEPTH) {
-        return er_err_set(reader->err, ER_E_JSON_DEPTH, "line %zu: more than %d levels", node->start_mark.line + 1, MAX_DEPTH);
+        return too_deep(&node->start_mark, reader->err);
     }
     if (++reader->values > MAX_VALUES) {
         return er_err_set(reader->err, ER_E_TOO_LARGE, "more than %d values", MAX_VALUES);
@@ -175,6 +180,40 @@ static enum er_code load(struct reader *reader, yaml_parser_t *parser, struct er
     return code;
 }
 
+/* Of a text that is nested without end the library builds the whole document first, in a time that grows with its square. Errors of other
+ * kinds are for those who read the documents. */
+static enum er_code check_depth(yaml_parser_t *parser, struct er_err *err)
+{
+    enum er_code code = ER_OK;
+    size_t depth = 0;
+    bool more = true;
+
+    while (code == ER_OK && more) {
+        yaml_event_t event;
+
+        if (yaml_parser_parse(parser, &event) == 0) {
+            return ER_OK;
+        }
+        more = event.type != YAML_STREAM_END_EVENT;
+        depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        if (depth > MAX_DEPTH) {
+            code = too_deep(&event.start_mark, err);
+        }
+        yaml_event_delete(&event);
+    }
+    return code;
+}
+
+static bool begin(yaml_parser_t *parser, struct er_str text)
+{
+    if (yaml_parser_initialize(parser) == 0) {
+        return false;
+    }
+    yaml_parser_set_input_string(parser, (const unsigned char *)(text.n == 0 ? "" : text.p), text.n);
+    return true;
+}
+
 enum er_code er_ctl_yaml_parse(struct er_arena *arena, struct er_str text, struct er_json **out, struct er_err *err)
 {
     struct reader reader = { .arena = arena, .err = err };
@@ -183,11 +222,18 @@ enum er_code er_ctl_yaml_parse(struct er_arena *arena, struct er_str text, struc
     bool more = true;
     enum er_code code = ER_OK;
 
-    if (array == NULL || yaml_parser_initialize(&parser) == 0) {
+    if (array == NULL || !begin(&parser, text)) {
         return no_memory(err);
     }
     array->type = ER_JSON_ARRAY;
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text.p, text.n);
+    code = check_depth(&parser, err);
+    yaml_parser_delete(&parser);
+    if (code != ER_OK) {
+        return code;
+    }
+    if (!begin(&parser, text)) {
+        return no_memory(err);
+    }
     while (code == ER_OK && more) {
         code = load(&reader, &parser, array, &last, &more);
     }

@@ -79,9 +79,9 @@ public final class Ruler {
 
     /** How many events fit into the time; counts what matched. */
     private int first(long limit) throws Exception {
-        long end = System.nanoTime() + limit;
+        long end = cpu() + limit;
         int done = 0;
-        while (done < events.size() && (done == 0 || System.nanoTime() < end)) {
+        while (done < events.size() && (done == 0 || cpu() < end)) {
             count(done, machine.rulesForJSONEvent(events.get(done)));
             done++;
         }
@@ -98,7 +98,7 @@ public final class Ruler {
 
     private double median(int n, long warm) throws Exception {
         long[] times = new long[PASSES];
-        for (long end = System.nanoTime() + warm; System.nanoTime() < end;) {
+        for (long end = cpu() + warm; cpu() < end;) {
             pass(n);
         }
         for (int i = 0; i < PASSES; i++) {
@@ -137,7 +137,7 @@ public final class Ruler {
         double load = (System.nanoTime() - start) / 1e9;
         long bytes = heap() - before;
         int n = ruler.first(runLimit / 8);
-        double ns = ruler.median(n, runLimit / 8);
+        double ns = ruler.median(n, runLimit / 4);
         long[] adds = ruler.adds(runLimit / 4);
         System.out.printf(java.util.Locale.ROOT,
             "{\"status\":\"ok\",\"ns_per_event\":%.1f,\"events\":%d,\"hash_events\":%d,\"matches_total\":%d,\"match_hash\":\"%016x\","

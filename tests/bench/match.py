@@ -2,13 +2,14 @@
 """make bench-match: what matching costs, families of rules x number of rules, beside event-ruler on the same files in the same run.
 
     match.py --programs build/release [--out build/bench] [--families exact2,mix] [--sizes 1,1000,100000] [--peer yes|no]
-             [--limit 60] [--run 20] [--changes 1000000] [--store 1000000] [--seed 1] [--docs docs] [--from match.jsonl]
+             [--limit 20] [--run 6] [--peer-sizes 10000,100000] [--changes 1000000] [--store 1000000] [--seed 1] [--docs docs] [--from match.jsonl]
 
 Prints one JSON line per measurement and writes match.jsonl, match.md and match.svg to --out. --sizes replaces the sizes of the families
-that have more than one. --limit is the time in seconds that the peer has to load one set, --run about how long it
-matches. --changes and --store are the numbers of rules for single changes and for a start from SQLite; 0 leaves them out. --docs DIR
-also puts the table between the marks of DIR/benchmarks.md and the plot to DIR/benchmarks-match.svg. --from measures nothing and makes
-table and plot of an earlier run. The whole of it takes one to two hours with the peer, minutes without.
+that have more than one. --limit is the time in seconds that the peer has to load one set, --run about how long it is busy with one cell;
+it runs in those of --peer-sizes, in every cell of exact2 below a million, and where a family has only one size. --changes and --store are the numbers of rules for single changes and for a start from SQLite; 0 leaves them out. --docs DIR
+also puts the table between the marks of DIR/benchmarks.md, the plot to DIR/benchmarks-match.svg and the lines to DIR/benchmarks-match.jsonl.
+--from measures nothing and makes table and plot of an earlier run. How long it will take is said first: with the peer about a
+quarter of an hour on a machine that has nothing else to do.
 """
 import argparse
 import json
@@ -79,11 +80,12 @@ class Peer:
     def run(self, variant, rules, events, options):
         command = ["java", "-Xmx12g", "-cp", f"{self.folder}/lib/*:{self.folder}/classes", "Ruler", rules, events,
                    "true" if variant.endswith("reuse") else "false", str(options.limit), str(options.run)]
+        most = 2 * options.limit + 10 * options.run + 60  # on a busy machine CPU time takes its time
         try:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                                  timeout=2 * options.limit + 4 * options.run)
+                                  timeout=most)
         except subprocess.TimeoutExpired:
-            return {"status": f"not done in {2 * options.limit + 4 * options.run} s"}
+            return {"status": f"not done in {most} s"}
         if done.returncode != 0:
             return {"status": "fails: " + (done.stderr.strip().splitlines() or ["no message"])[0][:120]}
         return json.loads(done.stdout)
@@ -124,8 +126,13 @@ class Bench:
         self.make(name, n)
         found = self.engine(self.path("rules.jsonl"), self.path("events.jsonl"))
         self.say(engine="eventrouter", family=name, rules=n, goal_ns=catalogue.FAMILIES[name].limits.get(n), **found)
-        if self.peer and found["status"] == "ok":
+        if self.with_peer(name, n) and found["status"] == "ok":
             self.peers(name, n, found)
+
+    def with_peer(self, name, n):
+        """Is the peer asked in this cell?"""
+        sizes = catalogue.FAMILIES[name].sizes
+        return self.peer is not None and (n in self.options.peer_sizes or len(sizes) == 1 or name == "exact2" and n < 1000000)
 
     def for_peer(self):
         """Writes the rules that the peer can express, in both languages; returns how many, and of how many."""
@@ -182,14 +189,26 @@ class Bench:
             done = subprocess.run([program, *words], stdout=subprocess.PIPE, text=True, check=True)
             self.say(engine="eventrouter", family="exact2", **json.loads(done.stdout))
 
-    def run(self):
-        chosen = self.options.families.split(",") if self.options.families else catalogue.FAMILIES
-        for name in chosen:
+    def cells(self):
+        for name in self.options.families.split(",") if self.options.families else catalogue.FAMILIES:
             sizes = catalogue.FAMILIES[name].sizes
             if self.options.sizes and len(sizes) > 1:
                 sizes = [int(size) for size in self.options.sizes.split(",")]
             for n in sizes:
-                self.cell(name, n)
+                yield name, n
+
+    def estimate(self):
+        """Seconds, about, on an idle machine."""
+        seconds = (self.options.changes + self.options.store) * 6e-5
+        for name, n in self.cells():
+            seconds += 3 + n * 2.5e-5
+            if self.with_peer(name, n) and not name.startswith("hostile") and "regex" not in name:
+                seconds += len(Peer.variants) * (3 + 0.8 * self.options.run + min(self.options.limit, n * 5e-5))
+        return seconds
+
+    def run(self):
+        for name, n in self.cells():
+            self.cell(name, n)
         if self.options.changes:
             self.changes(self.options.changes)
         if self.options.store:
@@ -220,10 +239,13 @@ def measure(options):
         pass
     bench = Bench(options)
     bench.say(where=machine(bench))
+    print(f"about {bench.estimate() / 60:.0f} minutes on an idle machine", file=sys.stderr)
+    start = time.monotonic()
     try:
         bench.run()
     finally:
         shutil.rmtree(bench.folder, ignore_errors=True)
+    print(f"took {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
     return bench.rows
 
 
@@ -239,8 +261,9 @@ def main():
     parser.add_argument("--families")
     parser.add_argument("--sizes")
     parser.add_argument("--peer", choices=("yes", "no"), default="yes")
-    parser.add_argument("--limit", type=int, default=60)
-    parser.add_argument("--run", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--run", type=int, default=6)
+    parser.add_argument("--peer-sizes", type=lambda text: [int(size) for size in text.split(",")], default=[10000, 100000])
     parser.add_argument("--from", dest="earlier")
     parser.add_argument("--changes", type=int, default=1000000)
     parser.add_argument("--store", type=int, default=1000000)
@@ -253,7 +276,7 @@ def main():
     table, plot = match_report.markdown(measured, where), match_plot.svg(measured)
     match_report.write(options.out, table, plot)
     if options.docs:
-        match_report.write_docs(options.docs, table, plot)
+        match_report.write_docs(options.docs, table, plot, rows)
     bad = [f"{row['engine']} {row['family']} {row['rules']}: {row['status']}" for row in measured
            if row.get("status") == "other answers" or row["engine"] == "eventrouter" and row.get("status", "ok") != "ok"]
     if bad:

@@ -1,4 +1,5 @@
 """The tables of make bench-match in Markdown."""
+import json
 import os
 
 import families as catalogue
@@ -96,12 +97,13 @@ def write(folder, table, plot):
     put(os.path.join(folder, "match.svg"), plot)
 
 
-def write_docs(folder, table, plot):
-    """Replaces what stands between the marks of benchmarks.md."""
+def write_docs(folder, table, plot, rows):
+    """Replaces what stands between the marks of benchmarks.md; plot and lines become files beside it."""
     path = os.path.join(folder, "benchmarks.md")
     with open(path, encoding="utf-8") as file:
         text = file.read()
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
-    put(path, f"{before}{BEGIN}\n{table}\n![time per event against the number of rules](benchmarks-match.svg)\n{END}{after}")
+    put(path, f"{before}{BEGIN}\n{table}\n![time per event against the number of rules](benchmarks-match.svg)\n\nEvery measurement: [benchmarks-match.jsonl](benchmarks-match.jsonl).\n{END}{after}")
     put(os.path.join(folder, "benchmarks-match.svg"), plot)
+    put(os.path.join(folder, "benchmarks-match.jsonl"), "".join(json.dumps(row) + "\n" for row in rows))
