@@ -29,7 +29,7 @@ struct er_worker_limits er_worker_default_limits(void)
         .revoke_ns = 10 * ER_S_NS,
         .commit_ns = 5 * ER_S_NS,
         .probe_min_ns = 1 * ER_S_NS,
-        .probe_max_ns = 30 * ER_S_NS,
+        .probe_max_ns = 20 * ER_S_NS, /* a breaker is to close within 30 s */
         .retry_min_ns = 100 * ER_MS_NS,
         .retry_max_ns = 10 * ER_S_NS,
         .stall_ns = 1 * ER_S_NS, /* a breaker is to open within two */

@@ -6,7 +6,7 @@
  * and the broker decides. An answer is old after a while: somebody may have raised the limit, which no refusal would tell.
  *
  * A destination that only gets such copies would stop everybody: after some refusals in a row copies that may be too large are not tried any
- * more, but for one after 1 s, 2 s, ... 30 s (as with a breaker, which others, that surely fit, would suffer from). */
+ * more, but for one after 1 s, 2 s, ... 20 s (as with a breaker, which others, that surely fit, would suffer from). */
 #include "router/batch_size.h"
 #include "router/worker_internal.h"
 

@@ -164,6 +164,14 @@ class Bench:
             select.select([], [], [], 0.01)
         return time.monotonic() - begin
 
+    def wait_letters(self, more, seconds):
+        """Likewise, where no breaker opens."""
+        end, goal = time.monotonic() + seconds, self.one.balance()["dead_lettered"] + more
+        while self.one.balance()["dead_lettered"] < goal:
+            assert time.monotonic() < end, f"no {more} dead letters within {seconds} s\n{self.one.log_tail()}"
+            self.fill(40)
+            select.select([], [], [], 0.1)
+
     def run(self):
         self.prepare()
         self.fill(20000)
@@ -174,6 +182,8 @@ class Bench:
             self.kind.spoil(self.kafka, self.bad)
             if self.kind.breaker:
                 opens.append(self.wait_breaker(False, OPENS))
+            else:
+                self.wait_letters(20, OPENS)
             broken.append(self.round())
             self.kind.heal(self.kafka, self.bad)
             if self.kind.breaker:
