@@ -15,39 +15,24 @@ static bool has_plain_number(const struct er_json *value)
     return false;
 }
 
-/* Two fields below one key: where the event has an array there, both must be in the same element here. */
-static void note_arrays(struct er_convert *convert, const struct er_json *object, struct er_str pointer, bool root)
-{
-    size_t fields = 0;
-
-    for (const struct er_json *member = object->first; member != NULL; member = member->next) {
-        struct er_str at = er_pointer_push(convert->arena, pointer, member->key);
-
-        fields += member->type == ER_JSON_OBJECT || !er_str_eq(member->key, ER_STR("$or"));
-        if (member->type == ER_JSON_OBJECT) {
-            note_arrays(convert, member, at, false);
-        }
-    }
-    if (fields > 1 && !root) {
-        er_convert_note(
-            convert, ER_CONVERT_DIFFERS, pointer,
-            "if that field is an array of objects, all its conditions must hold on one element here; EventBridge takes them "
-            "from different ones");
-    }
-}
-
-static void note_exists(struct er_convert *convert, const struct er_json *value, struct er_str pointer)
+/* depth: of the keys above the value's members. */
+static void note_exists(struct er_convert *convert, const struct er_json *value, struct er_str pointer, size_t depth)
 {
     size_t index = 0;
 
     for (const struct er_json *child = value->first; child != NULL; child = child->next, index++) {
         if (value->type == ER_JSON_OBJECT) {
-            note_exists(convert, child, er_pointer_push(convert->arena, pointer, child->key));
+            note_exists(convert, child, er_pointer_push(convert->arena, pointer, child->key),
+                        depth + !er_str_eq(child->key, ER_STR("$or")));
         } else if (er_json_member(child, ER_STR("exists")) != NULL) {
             er_convert_note(convert, ER_CONVERT_DIFFERS, pointer,
                             "\"exists\" also looks at objects and arrays here; EventBridge only at single values");
+            if (er_json_member(child, ER_STR("exists"))->type == ER_JSON_FALSE && depth > 1) {
+                er_convert_note(convert, ER_CONVERT_DIFFERS, pointer,
+                                "of an array of objects, one without the field is enough here; EventBridge wants all without it");
+            }
         } else if (child->type == ER_JSON_OBJECT) {
-            note_exists(convert, child, er_pointer_push_index(convert->arena, pointer, index)); /* an alternative of $or */
+            note_exists(convert, child, er_pointer_push_index(convert->arena, pointer, index), depth); /* an alternative of $or */
         }
     }
 }
@@ -73,8 +58,7 @@ static void add_rule(struct er_convert *convert, const struct er_json *pattern, 
     struct er_buf text = { 0 };
     struct er_json_writer w;
 
-    note_arrays(convert, pattern, ER_STR("/pattern"), true);
-    note_exists(convert, pattern, ER_STR("/pattern"));
+    note_exists(convert, pattern, ER_STR("/pattern"), 0);
     if (has_plain_number(pattern)) {
         er_convert_note(convert, ER_CONVERT_DIFFERS, ER_STR("/pattern"),
                         "numbers are equal by value here (300 is 300.0); EventBridge compares how they are written");
