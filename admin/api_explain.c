@@ -381,6 +381,13 @@ static bool read_request(struct er_call *call, struct explaining *e)
     if (!er_call_read_body(call, 1)) {
         return false;
     }
+    if (er_event_body_is_event(call, &body)) {
+        e->record = (struct er_record){
+            .value = er_event_body_text(call, call->body), .has_value = true, .partition = -1, .timestamp_ms = -1
+        };
+        e->limit = DEFAULT_LIMIT;
+        return true;
+    }
     er_event_body_read(call, &body, &e->record);
     only = er_json_member(call->body, ER_STR("subscription"));
     if (only != NULL && only->type != ER_JSON_STRING) {

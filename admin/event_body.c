@@ -159,9 +159,6 @@ static void unknown(struct reader *reader, const struct er_event_body *body, con
         names[n++] = members[i].name;
     }
     for (size_t i = 0; body->others[i] != NULL && n < MAX_NAMES; i++) {
-        if (er_str_eq(member->key, er_str_of(body->others[i]))) {
-            return;
-        }
         names[n++] = body->others[i];
     }
     near = er_suggest(member->key, names, n);
@@ -172,24 +169,53 @@ static void unknown(struct reader *reader, const struct er_event_body *body, con
                     "unknown member \"%.*s\"", ER_STR_ARG(er_utf8_cut(member->key, 120)));
 }
 
+/* Row of members, or MEMBERS. */
+static size_t find_member(struct er_str name)
+{
+    size_t i = 0;
+
+    while (i < MEMBERS && !er_str_eq(name, er_str_of(members[i].name))) {
+        i++;
+    }
+    return i;
+}
+
+static bool is_other(const struct er_event_body *body, struct er_str name)
+{
+    size_t i = 0;
+
+    while (body->others[i] != NULL && !er_str_eq(name, er_str_of(body->others[i]))) {
+        i++;
+    }
+    return body->others[i] != NULL;
+}
+
+bool er_event_body_is_event(const struct er_call *call, const struct er_event_body *body)
+{
+    const struct er_json *member = call->body->type == ER_JSON_OBJECT ? call->body->first : NULL;
+    bool strange = member != NULL;
+
+    for (; strange && member != NULL; member = member->next) {
+        strange = find_member(member->key) == MEMBERS && !is_other(body, member->key);
+    }
+    return strange;
+}
+
 static void read_one(struct reader *reader, const struct er_event_body *body, const struct er_json *member)
 {
     struct er_str pointer = er_pointer_push(reader->call->arena, ER_STR(""), member->key);
+    size_t row = find_member(member->key);
 
     if (member->duplicate) {
         er_problems_add(&reader->call->problems, ER_E_JSON_DUPLICATE_KEY, pointer, ER_NO_OFFSET, "keep one of them",
                         "the key \"%.*s\" is there twice", ER_STR_ARG(er_utf8_cut(member->key, 120)));
         return;
     }
-    for (size_t i = 0; i < MEMBERS; i++) {
-        if (er_str_eq(member->key, er_str_of(members[i].name))) {
-            if (i >= FIRST_OF_ENVELOPE || body->needs_value) {
-                members[i].read(reader, member, pointer);
-                return;
-            }
-        }
+    if (row < MEMBERS && (row >= FIRST_OF_ENVELOPE || body->needs_value)) {
+        members[row].read(reader, member, pointer);
+    } else if (!is_other(body, member->key)) {
+        unknown(reader, body, member, pointer);
     }
-    unknown(reader, body, member, pointer);
 }
 
 bool er_event_body_refused(struct er_call *call)

@@ -19,6 +19,9 @@ struct er_event_body {
 /* Reads call->body into out, which borrows from it and from call->arena. Problems go to call->problems, all of them. */
 void er_event_body_read(struct er_call *call, const struct er_event_body *body, struct er_record *out);
 
+/* The body is no such description but an event as it is: it has members, none of which a description has. */
+bool er_event_body_is_event(const struct er_call *call, const struct er_event_body *body);
+
 /* A JSON value of the body as the bytes that were sent. */
 struct er_str er_event_body_text(const struct er_call *call, const struct er_json *value);
 

@@ -121,6 +121,10 @@ static void limits_and_bad_requests(void **state)
     assert_int_equal(ask(f, "POST /v1/explain", "{\"event\":{},\"limit\":2}"), 200);
     assert_string_equal(items(f), "all:matched/0 slow:failed/1");
     HAS(f, "\"truncated\":true");
+    assert_int_equal(ask(f, "POST /v1/explain", "{\"type\":\"payment\",\"a\":\"b\"}"), 200); /* an event as it is */
+    HAS(f, "\"type\":\"payment\"");
+    (void)ask(f, "POST /v1/explain", "{}");
+    expect_problem(f, 422, "E204");
     (void)ask(f, "POST /v1/explain", "{\"event\":{},\"limit\":0}");
     expect_problem(f, 422, "E207");
     (void)ask(f, "POST /v1/explain", "{\"event\":{},\"limit\":1001}");
