@@ -140,7 +140,7 @@ static void test_breaker(void **state)
         }
         wait = wait * 2 > limits.probe_max_ns ? limits.probe_max_ns : wait * 2;
     }
-    assert_int_equal(wait, 30 * ER_S_NS);
+    assert_int_equal(wait, 20 * ER_S_NS);
     assert_true(er_breaker_due(&lane, &limits, lane.probe_at));
     assert_true(er_breaker_found(&lane));
     assert_true(er_breaker_close(&lane));
