@@ -14,6 +14,8 @@ enum {
     AHEAD = 8,           /* messages: their headers stand behind the value, where another thread has written them */
     CLOSE_SLICE_MS = 50,
     CLOSE_MIN_MS = 1000, /* to leave the group, even if nothing is left of the time to stop */
+    EMPTY_MS = 5000,     /* without a partition: until it joins again, twice as long each time */
+    EMPTY_MAX_MS = 600000,
 };
 
 /* One assigned partition; its place in the array is the index that the worker sees. */
@@ -36,6 +38,8 @@ struct er_kafka_source {
     rd_kafka_queue_t *closed; /* for what happens while closing; NULL before */
     bool cooperative;
     bool closing;
+    uint64_t empty_ms;  /* how long the next empty assignment is let be */
+    uint64_t rejoin_ms; /* when the present one was long enough; 0: it is not empty */
 
     /* the rebalance under way */
     enum er_rebalance pending;
@@ -121,6 +125,17 @@ static void apply(struct er_kafka_source *source, enum er_rebalance kind, const 
     }
 }
 
+/* Nothing was assigned: there are more members than partitions, or the leader asked a broker that did not know the topic yet. librdkafka would not
+ * notice, because its own metadata are right. A leader that joins again assigns again, and for others it is nothing. */
+static void watch_empty(struct er_kafka_source *source, bool assigned, int n)
+{
+    for (size_t i = 0; i < source->n_slots; i++)
+        n += source->slots[i].topic != NULL && !source->slots[i].leaving;
+    source->rejoin_ms = assigned && n == 0 ? er_clock_ms() + source->empty_ms : 0;
+    if (assigned && n > 0)
+        source->empty_ms = EMPTY_MS;
+}
+
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct er_kafka_source *source = ((struct er_kafka_handle *)opaque)->owner;
@@ -138,6 +153,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_top
                                 : kind == ER_REBALANCE_LOST   ? "lost"
                                                               : "revoked"),
                  ER_LFI("partitions", list->cnt));
+    watch_empty(source, kind == ER_REBALANCE_ASSIGNED, list->cnt);
     if (source->closing || list->cnt == 0) {
         apply(source, kind, list);
         return;
@@ -479,6 +495,15 @@ static void store_all(struct er_kafka_source *source)
     source->stored_ms = er_clock_ms();
 }
 
+static void join_again(struct er_kafka_source *source)
+{
+    struct er_err err;
+
+    er_log_write(source->log, ER_LOG_INFO, ER_LM("no partitions, joining again"), ER_LFI("worker", source->handle.worker));
+    source->empty_ms = source->empty_ms * 2 < EMPTY_MAX_MS ? source->empty_ms * 2 : EMPTY_MAX_MS;
+    source->rejoin_ms = er_kafka_source_subscribe(source, &err) == ER_OK ? 0 : er_clock_ms() + source->empty_ms;
+}
+
 static size_t poll_records(void *ctx, struct er_source_record *records, size_t max, int64_t wait_ns, struct er_source_event *event)
 {
     struct er_kafka_source *source = ctx;
@@ -487,6 +512,8 @@ static size_t poll_records(void *ctx, struct er_source_record *records, size_t m
     *event = (struct er_source_event){ ER_REBALANCE_NONE, NULL, 0 };
     if (source->config->delivery == ER_DELIVERY_AT_LEAST_ONCE && er_clock_ms() - source->stored_ms >= STORE_MS)
         store_all(source);
+    if (source->rejoin_ms != 0 && er_clock_ms() >= source->rejoin_ms)
+        join_again(source);
     serve_group(source, max == 0 ? to_ms(wait_ns) : 0);
     if (source->starting)
         rebalance_done(source);
@@ -639,6 +666,7 @@ enum er_code er_kafka_source_new(const struct er_config *config, struct er_log *
     if (source == NULL)
         return er_err_set(err, ER_E_NOMEM, "out of memory");
     source->config = config;
+    source->empty_ms = EMPTY_MS;
     source->log = log;
     source->handle.log = log;
     source->handle.name = "consumer";

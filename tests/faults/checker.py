@@ -77,6 +77,7 @@ class Checker:
         self.words = {bit: name for name, bit in self.bits.items()}
         self.numbers = [array("l") for _ in range(world.partitions)]  # by offset of the source; -1: no event of the world
         self.published = [0] * world.partitions
+        self.routed = [len(events) for events in world.events]  # numbers from here on may still be without copies
         self.copies = [[0] * len(events) for events in world.events]  # by number: bits of who got it
         self.dead = [[0] * len(events) for events in world.events]  # ... of who has a dead letter about it
         self.diverted = [[0] * len(events) for events in world.events]
@@ -233,6 +234,11 @@ class Checker:
             self.decided[place] = copies, letters
         return self.decided[place]
 
+    def behind(self, committed):
+        """committed: offsets of the group at the end, by partition. What an event behind them lacks is not lost, it will be routed."""
+        for partition, offset in enumerate(committed):
+            self.routed[partition] = max(self.numbers[partition][:offset], default=-1) + 1
+
     def finish(self):
         """Compares everything that was taken; returns the result."""
         self.source_is_complete()
@@ -261,6 +267,8 @@ class Checker:
 
     def differs(self, place, wanted, found):
         (copies, letters), (got, dead, diverted) = wanted, found
+        if place[1] >= self.routed[place[0]]:
+            copies, letters = copies & (got | diverted), letters & dead
         for bit in self.each(copies & ~got & ~diverted):
             self.result.note("lost", "lost", self.words[bit] or "(unmatched)", place, self.world.kind(*place).name)
         for bit in self.each(letters & ~dead):

@@ -18,6 +18,9 @@ Actions:
     blackhole       from here on nothing passes on this connection, in either direction; it is cut after `seconds`, or when its client goes
     mute            the request passes, but no answer on this connection from then on; cut as with blackhole
     throttle        this connection passes `rate` bytes per second, for `seconds`
+    forget          the answer (to Metadata up to version 8) says that the broker does not know the topics
+
+A rule with `after` (names of requests) sleeps until its client has sent one of these.
 """
 import asyncio
 import itertools
@@ -31,14 +34,14 @@ API = {"Produce": 0, "Fetch": 1, "ListOffsets": 2, "Metadata": 3, "OffsetCommit"
        "Heartbeat": 12, "LeaveGroup": 13, "SyncGroup": 14, "ApiVersions": 18, "CreateTopics": 19, "DeleteTopics": 20, "InitProducerId": 22,
        "AddPartitionsToTxn": 24, "AddOffsetsToTxn": 25, "EndTxn": 26, "TxnOffsetCommit": 28, "DescribeConfigs": 32}
 NAMES = {number: name for name, number in API.items()}
-ACTIONS = ("cut-before", "cut-after", "hold", "delay", "blackhole", "mute", "throttle")
+ACTIONS = ("cut-before", "cut-after", "hold", "delay", "blackhole", "mute", "throttle", "forget")
 FRAME_MAX = 256 << 20
 CHUNK = 16384
 
 
 class Request:
     """The head of one request; frame has the length in front."""
-    __slots__ = ("frame", "api", "version", "correlation", "client", "detail", "answered")
+    __slots__ = ("frame", "api", "version", "correlation", "client", "detail", "answered", "changed")
 
     def __init__(self, frame):
         self.frame = frame
@@ -49,7 +52,8 @@ class Request:
         self.detail = self.name
         if self.name == "EndTxn":  # its last field but for the tags of flexible versions says which
             self.detail += "(commit)" if frame[-1 if self.version < 3 else -2] else "(abort)"
-        self.answered = None  # called with the answer, which then goes no further
+        self.answered = None  # called when there is an answer, which then goes no further
+        self.changed = None  # makes of the answer what the client gets
 
     @property
     def name(self):
@@ -65,7 +69,7 @@ class Rule:
     numbers = itertools.count(1)
 
     def __init__(self, action, api=None, client="", nth=1, count=1, seconds=None, cut=False, gone=None, rate=0, release_api=None, release_nth=1, release_after=None,
-                 then=None, until=()):
+                 then=None, until=(), after=()):
         if action not in ACTIONS:
             raise ValueError(f"no action is called {action}")
         self.number = next(self.numbers)
@@ -74,7 +78,7 @@ class Rule:
         self.release_api, self.release_nth, self.release_after, self.then = release_api, release_nth, release_after, then
         if api is not None:
             API[api.split("(")[0]]  # a KeyError: there is no such request
-        self.until = until
+        self.until, self.after = until, after
         self.seen = 0
         self.fired = threading.Event()  # at least once
         self.over = threading.Event()  # as often as it may
@@ -85,6 +89,9 @@ class Rule:
             return False
         if request.detail in self.until:
             self.over.set()
+        if self.after:
+            self.after = () if request.detail in self.after else self.after
+            return False
         if self.over.is_set() or self.api not in (None, request.name, request.detail):
             return False
         self.seen += 1
@@ -121,6 +128,38 @@ def produce_error(version, answer):
         return struct.unpack_from(">h", answer, 8 + 2 + length + 4 + 4)[0]
     length = answer[6] - 1  # behind the correlation id, tags and the number of topics; names are shorter than 127 here
     return struct.unpack_from(">h", answer, 7 + length + 1 + 4)[0]
+
+
+def without_topics(frame, version):
+    """An answer to Metadata (with its length) whose topics are unknown to the broker; as it is when the version is flexible or without a rack."""
+    if not 3 <= version <= 8:
+        return frame
+
+    def string(at):
+        length, = struct.unpack_from(">h", frame, at)
+        return at + 2 + max(length, 0)
+
+    at = 12  # behind length, correlation id and throttle time
+    brokers, = struct.unpack_from(">i", frame, at)
+    at += 4
+    for _ in range(brokers):
+        at = string(string(at + 4) + 4)  # id, host, port, rack
+    at = string(at) + 4  # cluster id, controller id
+    count, = struct.unpack_from(">i", frame, at)
+    out, at = frame[4:at + 4], at + 4
+    for _ in range(count):
+        end = string(at + 2) + 1  # error, name, internal
+        out += struct.pack(">h", 3) + frame[at + 2:end] + struct.pack(">i", 0)
+        partitions, = struct.unpack_from(">i", frame, end)
+        at = end + 4
+        for _ in range(partitions):
+            at += 10 + (4 if version >= 7 else 0)  # error, index, leader, epoch
+            for _ in range(3 if version >= 5 else 2):  # replicas, in sync, offline
+                at += 4 + 4 * struct.unpack_from(">i", frame, at)[0]
+        if version >= 8:
+            out, at = out + frame[at:at + 4], at + 4
+    out += frame[at:]
+    return struct.pack(">i", len(out)) + out
 
 
 async def read_frame(reader):
@@ -204,7 +243,9 @@ class Connection:
         while (frame := await read_frame(self.up_reader)) is not None:
             request = self.pending.pop(struct.unpack_from(">i", frame, 4)[0], None)
             await self.gate.wait()
-            if request is not None and request.answered is not None:
+            if request is not None and request.changed is not None:
+                await self.pass_on(self.writer, request.changed(frame))
+            elif request is not None and request.answered is not None:
                 request.answered()
             elif not self.mute:
                 await self.pass_on(self.writer, frame)
@@ -262,13 +303,17 @@ class Connection:
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self.cut)
 
+    async def forget(self, _rule, request, _fired):
+        request.changed = lambda frame: without_topics(frame, request.version)
+        await self.forward(request)
+
     async def throttle(self, rule, request, _fired):
         self.rate, self.rate_until = rule.rate, time.monotonic() + rule.seconds
         await self.forward(request)
 
 
 ACT = {"cut-before": Connection.cut_before, "cut-after": Connection.cut_after, "hold": Connection.hold, "delay": Connection.delay,
-       "blackhole": Connection.blackhole, "mute": Connection.muted, "throttle": Connection.throttle}
+       "blackhole": Connection.blackhole, "mute": Connection.muted, "throttle": Connection.throttle, "forget": Connection.forget}
 
 
 class Held:

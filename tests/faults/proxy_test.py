@@ -13,7 +13,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from proxy import API, Proxy, Rule, produce_error  # noqa: E402
+from proxy import API, Proxy, Rule, produce_error, without_topics  # noqa: E402
 
 SECONDS = 10
 
@@ -269,6 +269,32 @@ def test_error_of_a_produce(_rig):
     """One topic "abc", partition 1, error 47; in the old form and in the one with compact lengths and tags."""
     assert produce_error(7, struct.pack(">iih3siih", 5, 1, 3, b"abc", 1, 1, 47) + bytes(20)) == 47
     assert produce_error(9, struct.pack(">iBBB3sBih", 5, 0, 2, 4, b"abc", 2, 1, 47) + bytes(20)) == 47
+
+
+def test_metadata_without_topics(_rig):
+    """The answer's own form, version 4 and 8: two brokers, a topic with two partitions; what is behind the topics stays."""
+    def text(what):
+        return struct.pack(">h", len(what)) + what
+
+    def answer(partitions, error, version, tail):
+        brokers = struct.pack(">i", 2) + b"".join(struct.pack(">i", n) + text(b"host") + struct.pack(">i", 9092) + b"\xff\xff" for n in (1, 2))
+        array = struct.pack(">iii", 2, 1, 2)
+        epoch = struct.pack(">i", 5) if version >= 7 else b""
+        one = struct.pack(">hii", 0, 0, 1) + epoch + array + array + (array if version >= 5 else b"")
+        topic = struct.pack(">h", error) + text(b"raw") + b"\0" + struct.pack(">i", partitions) + one * partitions + (b"RRRR" if version >= 8 else b"")
+        body = struct.pack(">ii", 77, 0) + brokers + text(b"cluster") + struct.pack(">ii", 1, 1) + topic + tail
+        return struct.pack(">i", len(body)) + body
+
+    for version, tail in ((4, b""), (5, b""), (8, b"CCCC")):
+        assert without_topics(answer(2, 0, version, tail), version) == answer(0, 3, version, tail), version
+    assert without_topics(b"anything", 9) == b"anything"
+
+
+def test_rule_that_sleeps_until_another_request(rig):
+    client = rig.client(1)
+    rule = rig.proxy.arm(Rule("cut-after", "Fetch", after=("JoinGroup",)))
+    assert client.ask("Fetch", 1) == 1 and client.ask("JoinGroup", 2) == 2 and not rule.fired.is_set()
+    assert client.ask("Fetch", 3) is None and rule.over.is_set()
 
 
 def test_delay(rig):

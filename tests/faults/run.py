@@ -437,6 +437,8 @@ class Run:
         self.ends()
         for message in self.cluster.scan([t for t in names.all() if self.cluster.partitions(t)], make=lambda m: m):
             checker.take(message)
+        if not self.planted:
+            checker.behind(self.committed_offsets())
         result = checker.finish()
         self.count_all(result)
         self.look_for_strangers(names)

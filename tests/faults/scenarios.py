@@ -10,7 +10,7 @@ from http.client import HTTPException
 
 from proxy import Rule, produce_error
 from rig import until
-from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, fill, needed, small_disk
+from run import AT_LEAST_ONCE, EXACTLY_ONCE, Broken, Skipped, fill, needed, small_disk
 
 BOTH = (AT_LEAST_ONCE, EXACTLY_ONCE)
 SCENARIOS = {}
@@ -226,6 +226,23 @@ def deaf_join(run):
     run.must_fire(rule)
     run.publish(300)
     run.progress(100)
+
+
+@scenario()
+def forgetful_broker(run):
+    """The leader of the group assigns while the broker that it asks does not know the source yet: nobody has a partition, and nobody is told later."""
+    one = run.router(start=False)
+    rule = run.arm("forget", "Metadata", one, kind="stale metadata", after=("JoinGroup",))
+    one.start(ready=False)
+    run.must_fire(rule)
+    if next(f for f in run.cluster.proxy.fired if f.rule is rule).version > 8:
+        raise Skipped("the proxy cannot change the answers to Metadata of this librdkafka")
+    one.wait_ready()
+    run.apply_rules(one)
+    run.publish(300)
+    run.progress(300)
+    if "event=assigned partitions=0" not in one.log_text():
+        raise Broken("the broker was not asked for an assignment")
 
 
 # ---- processes that die, stop and come back ----
