@@ -273,11 +273,15 @@ static enum er_truth ask(struct er_answers *answers, uint32_t id, uint32_t field
     return truth;
 }
 
-/* Asks about all values at the test's path, until one is accepted or the time is over. */
+/* Asks about all values at the test's path, until one is accepted or the time is over. Spent time alone is no reason to end: only an
+ * undecided value says that the others were not looked at. */
 static void ask_all(struct er_answers *answers, uint32_t id, uint32_t first)
 {
-    for (uint32_t i = first; i != ER_NONE; i = answers->fields->items[i].next) {
-        if (ask(answers, id, i) == ER_TRUE || is_spent(answers->asker)) {
+    enum er_truth truth = ER_FALSE;
+
+    for (uint32_t i = first; i != ER_NONE && truth != ER_TRUE; i = answers->fields->items[i].next) {
+        truth = ask(answers, id, i);
+        if (truth == ER_UNDECIDED && is_spent(answers->asker)) {
             return;
         }
     }
@@ -541,6 +545,7 @@ bool er_answers_finish(struct er_answers *answers)
     if (answers->spent_ns > 0) {
         start_budget(asker);
         er_regex_scratch_spend(asker->asking.scratch, answers->spent_ns);
+        asker->uncharged = is_spent(asker) ? ER_CHARGE_BYTES : 0;
     }
     if (answers->n_pending > 0) {
         if (!reserve_marks(asker, answers->side)) {

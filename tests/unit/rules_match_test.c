@@ -361,6 +361,45 @@ static void work_beyond_the_time_limit_is_undecided(void **state)
     er_ruleset_free(ruleset);
 }
 
+/* Reading alone took all the time: a condition whose values nobody looked at is no "no". */
+static void what_nobody_looked_at_is_undecided(void **state)
+{
+    const char *documents[] = {
+        "{\"id\":\"both\",\"subscriber\":\"b\",\"pattern\":{\"x\":{\"a\":[2999],\"b\":[\"k0\"]},\"y\":{\"a\":[0]}}}",
+        "{\"id\":\"flat\",\"subscriber\":\"f\",\"pattern\":{\"z\":[2998],\"y\":{\"b\":[\"k0\"]}}}", NULL
+    };
+    struct er_ruleset_options options = er_ruleset_default_options();
+    struct er_buf event = { 0 };
+    struct er_record record;
+    struct er_ruleset *ruleset;
+    struct er_matcher *matcher;
+
+    (void)state;
+    options.regex.event_ns = 1;
+    ruleset = ruleset_with(&options);
+    matcher = matcher_new(ruleset);
+    change(ruleset, 1, documents, NULL);
+    er_buf_addc(&event, '{');
+    for (const char *name = "xyz"; *name != '\0'; name++) {
+        er_buf_printf(&event, "%s\"%c\":[", *name == 'x' ? "" : ",", *name);
+        for (unsigned i = 0; i < 3000; i++) {
+            if (*name == 'z') {
+                er_buf_printf(&event, "%s%u", i == 0 ? "" : ",", i);
+            } else {
+                er_buf_printf(&event, "%s{\"a\":%u,\"b\":\"k%u\"}", i == 0 ? "" : ",", i, 2999 - i);
+            }
+        }
+        er_buf_addc(&event, ']');
+    }
+    er_buf_addc(&event, '}');
+    record = record_of("");
+    record.value = er_buf_str(&event);
+    assert_string_equal(match_record(matcher, &record), " ?b=both ?f=flat");
+    er_buf_free(&event);
+    er_matcher_free(matcher);
+    er_ruleset_free(ruleset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +412,7 @@ int main(void)
         cmocka_unit_test(undecided_follows_three_valued_logic),
         cmocka_unit_test(undecided_ids_and_reason),
         cmocka_unit_test(work_beyond_the_time_limit_is_undecided),
+        cmocka_unit_test(what_nobody_looked_at_is_undecided),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
