@@ -9,8 +9,9 @@
 
 enum {
     MIN_WAIT_MS = 10,
-    RENEW_AGAIN_MS = 500, /* between two producers, when one was refused for good */
-    STUCK_MS = 1000,      /* the last transaction is decided, but cannot be finished */
+    SEND_OFFSETS_MS = 1000, /* this call begins anew when it is repeated: it must have time for an answer */
+    RENEW_AGAIN_MS = 500,   /* between two producers, when one was refused for good */
+    STUCK_MS = 1000,        /* the last transaction is decided, but cannot be finished */
 };
 
 struct er_kafka_txn {
@@ -182,7 +183,7 @@ static enum er_txn_result commit(void *ctx, const struct er_source_offset *offse
     rd_kafka_error_t *error;
 
     if (!txn->offsets_sent) {
-        enum er_txn_result result = send_offsets(txn, offsets, n, wait_ms(wait_ns));
+        enum er_txn_result result = send_offsets(txn, offsets, n, SEND_OFFSETS_MS);
 
         if (result != ER_TXN_DONE)
             return result;

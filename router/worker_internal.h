@@ -66,6 +66,7 @@ struct er_worker_txn {
     bool back_off;   /* the reason may pass */
     bool endless;    /* a partition of it has no leader, so it cannot be finished: only a new producer can go on */
     bool again;      /* the last call wants to be repeated */
+    bool slow;       /* one had to be repeated since the last commit */
     bool asked;      /* to be committed: it may happen from now on */
     unsigned aborts; /* of the same events */
     int64_t retry_at, retry_ns;

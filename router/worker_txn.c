@@ -18,6 +18,7 @@
 enum { PATIENCE = 3 /* aborts before a batch is bisected without a record to blame */ };
 #define AGAIN_WAIT_NS (10 * ER_MS_NS)
 #define ABORT_WAIT_NS (1 * ER_S_NS)
+#define SLOW_SLICE_NS (50 * ER_MS_NS)
 #define CLOCK_EVERY 16
 #define NO_DOUBT (-1)
 
@@ -370,6 +371,7 @@ static void committed(struct er_worker *w)
     er_count(&w->o.counters->transactions_committed, 1);
     w->o.source.ops->store(w->o.source.ctx, t->offsets, t->n_offsets); /* for lag */
     t->limit = limit < w->o.limits.txn_events ? limit : w->o.limits.txn_events;
+    t->slow = false;
     t->aborts = 0;
     t->retry_at = t->retry_ns = 0;
     forget_refusals(t, NULL);
@@ -451,6 +453,19 @@ static void roll_back(struct er_worker *w)
 
 /* ---- steps ---- */
 
+/* A broker that does not answer is asked in short slices: between them the source is polled, and a loss has to be answered at once. A static
+ * member that has not answered one when the broker is back is fenced. */
+static int64_t slice(const struct er_worker *w)
+{
+    return w->txn.slow && SLOW_SLICE_NS < w->o.limits.txn_slice_ns ? SLOW_SLICE_NS : w->o.limits.txn_slice_ns;
+}
+
+static void note_again(struct er_worker_txn *t, bool again)
+{
+    t->again = again;
+    t->slow |= again;
+}
+
 static void list_offsets(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
@@ -484,9 +499,9 @@ static void serve_aborting(struct er_worker *w)
         (void)w->o.sink.ops->hurry(w->o.sink.ctx, w->o.limits.busy_wait_ns);
         return;
     }
-    result = w->o.txn.ops->abort(w->o.txn.ctx, w->o.limits.txn_slice_ns);
+    result = w->o.txn.ops->abort(w->o.txn.ctx, slice(w));
     w->now = er_clock_now(&w->o.clock);
-    t->again = result == ER_TXN_AGAIN;
+    note_again(t, result == ER_TXN_AGAIN);
     if (result == ER_TXN_DOUBTFUL || (result == ER_TXN_DONE && t->endless)) {
         doubt(w);
     } else if (result == ER_TXN_DONE) {
@@ -514,9 +529,9 @@ static void serve_committing(struct er_worker *w)
         t->asked = true;
         t->asked_at = er_clock_now(&w->o.clock);
     }
-    result = w->o.txn.ops->commit(w->o.txn.ctx, t->offsets, t->n_offsets, w->o.limits.txn_slice_ns);
+    result = w->o.txn.ops->commit(w->o.txn.ctx, t->offsets, t->n_offsets, slice(w));
     w->now = er_clock_now(&w->o.clock);
-    t->again = result == ER_TXN_AGAIN;
+    note_again(t, result == ER_TXN_AGAIN);
     if (result == ER_TXN_DONE) {
         er_histogram_add(&w->o.counters->commit, w->now - t->asked_at);
         for (size_t i = 0; i < t->n_offsets; i++) {
@@ -535,12 +550,12 @@ static void serve_committing(struct er_worker *w)
 static void serve_renewing(struct er_worker *w)
 {
     struct er_worker_txn *t = &w->txn;
-    enum er_txn_result result = w->o.txn.ops->renew(w->o.txn.ctx, w->o.limits.txn_slice_ns);
+    enum er_txn_result result = w->o.txn.ops->renew(w->o.txn.ctx, slice(w));
 
     w->now = er_clock_now(&w->o.clock);
     while (er_worker_take_reports(w)) {
     }
-    t->again = result != ER_TXN_DONE;
+    note_again(t, result != ER_TXN_DONE);
     if (result == ER_TXN_DONE) {
         er_count(&w->o.counters->producer_renewals, 1);
         t->state = ER_TXN_ASKING;
@@ -580,7 +595,7 @@ static void serve_asking(struct er_worker *w)
         code = w->o.source.ops->committed(w->o.source.ctx, t->offsets, t->n_offsets, w->o.limits.txn_slice_ns);
         w->now = er_clock_now(&w->o.clock);
     }
-    t->again = code != ER_OK;
+    note_again(t, code != ER_OK);
     if (code == ER_OK) {
         take_answer(w);
     }

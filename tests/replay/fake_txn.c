@@ -31,6 +31,7 @@ void txn_init(struct fake_txn *txn, struct failure *failure, struct fake_source 
 
 void txn_restart(struct fake_txn *txn)
 {
+    txn->again = false;
     txn->ready = false;
 }
 
@@ -76,8 +77,13 @@ static enum txn_answer next_answer(struct fake_txn *txn, enum txn_call call)
     return txn->calls[call].answer;
 }
 
-static void check_wait(struct fake_txn *txn, int64_t wait_ns)
+/* A loss has to be answered soon, also while a broker does not answer: nothing is repeated in long slices. */
+static void check_wait(struct fake_txn *txn, enum txn_answer answer, int64_t wait_ns)
 {
+    if (txn->again && wait_ns > 50 * ER_MS_NS) {
+        fail_at(txn->failure, "a call is repeated for %lld ms at a time", (long long)(wait_ns / ER_MS_NS));
+    }
+    txn->again = answer == TXN_AGAIN || answer == TXN_AGAIN_DONE;
     if (wait_ns <= 0) {
         fail_at(txn->failure, "a transaction call without time to wait");
     }
@@ -95,7 +101,7 @@ static enum er_txn_result fake_renew(void *ctx, int64_t wait_ns)
     struct fake_txn *txn = ctx;
     enum txn_answer answer = next_answer(txn, TXN_RENEW);
 
-    check_wait(txn, wait_ns);
+    check_wait(txn, answer, wait_ns);
     txn->ready = false;
     sink_give_up(txn->sink);
     if (answer == TXN_AGAIN) {
@@ -202,7 +208,7 @@ static enum er_txn_result fake_commit(void *ctx, const struct er_source_offset *
     struct fake_txn *txn = ctx;
     enum txn_answer answer = next_answer(txn, TXN_COMMIT);
 
-    check_wait(txn, wait_ns);
+    check_wait(txn, answer, wait_ns);
     if (txn->happened) {
         txn->happened = answer == TXN_AGAIN || answer == TXN_AGAIN_DONE;
         return txn->happened ? ER_TXN_AGAIN : ER_TXN_DONE;
@@ -227,7 +233,7 @@ static enum er_txn_result fake_abort(void *ctx, int64_t wait_ns)
     struct fake_txn *txn = ctx;
     enum txn_answer answer = next_answer(txn, TXN_ABORT_CALL);
 
-    check_wait(txn, wait_ns);
+    check_wait(txn, answer, wait_ns);
     if (!txn->open) {
         fail_at(txn->failure, "abort without a transaction");
     }

@@ -170,6 +170,7 @@ struct fake_txn {
     } calls[TXN_CALLS];
     unsigned committed, aborted, renewed; /* what really happened; empty transactions included */
     unsigned n_calls;
+    bool again; /* the last call was answered so */
 };
 void txn_init(struct fake_txn *txn, struct failure *failure, struct fake_source *source, struct fake_sink *sink);
 void txn_restart(struct fake_txn *txn); /* as after the end of the process; what it left open is there until the next renewal */
