@@ -363,21 +363,24 @@ def zombie(run):
 
 # ---- transactions ----
 
-def small_destination(run, **config):
-    """A router with a destination that refuses some copies, so that transactions abort. It refuses most batches too, because these are larger than
-    its one limit: a transactional router then works its way through halves, some events per second."""
+def choosy_destination(run, **limits):
+    """A router with a destination that refuses some copies or all, so that transactions abort. A transactional router works its way through halves
+    then, some events per second."""
     run.diverting = {"rest"}
-    one = run.router(start=False, **config)
-    run.cluster.create(one.topic("rest"), 1, max_message_bytes=420)
+    one = run.router(start=False)
+    run.cluster.create(one.topic("rest"), 1, **limits)
     one.start()
     run.apply_rules(one)
     return one
 
 
+TOO_OLD = {"message_timestamp_before_max_ms": 86400000}  # that a copy is, the router learns from the refusal only
+
+
 @scenario(modes=(EXACTLY_ONCE,))
 def killed_while_aborting(run):
     """Dies before or after it ends a transaction that cannot be committed."""
-    one = small_destination(run)
+    one = choosy_destination(run, **TOO_OLD)
     run.publish(60)
     for point in ("before-abort", "after-abort"):
         run.drain()
@@ -389,7 +392,7 @@ def killed_while_aborting(run):
 @scenario(modes=(EXACTLY_ONCE,))
 def lost_abort_answers(run):
     """Transactions that abort, and whose end is in doubt: their events are routed again."""
-    small_destination(run)
+    choosy_destination(run, **TOO_OLD)
     for _ in range(6):
         action = run.rng.choice(("cut-before", "cut-after"))
         rule = run.arm(action, "EndTxn(abort)", nth=run.rng.randint(1, 3), kind="lost abort")
@@ -579,7 +582,7 @@ def full_broker_disk(run):
 @scenario()
 def refused_copies(run):
     """A destination takes small records only: the others of the same batch get through, what is refused becomes a dead letter."""
-    small_destination(run)
+    choosy_destination(run, max_message_bytes=420)
     for _ in range(6):
         run.publish(400 if run.mode == AT_LEAST_ONCE else 60)
     run.fault("refused copies")
