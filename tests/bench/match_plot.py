@@ -5,9 +5,9 @@ from xml.sax.saxutils import escape
 import families as catalogue
 
 LOOK = {"eventrouter": ("#0b62a4", ""), "event-ruler": ("#d1495b", ""), "event-ruler, reuse": ("#edae49", "6 3")}
-COLUMNS, WIDTH, HEIGHT = 3, 300, 210
+COLUMNS, WIDTH, HEIGHT = 3, 340, 210
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 34
-LEGEND = 40
+LEGEND = 56
 
 
 def points(rows):
@@ -65,7 +65,7 @@ def legend():
         out.append(f'<path d="M{x} 20h28" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash or "none"}"/>')
         out.append(f'<text x="{x + 34}" y="24">{escape(engine)}</text>')
         x += 60 + 7 * len(engine)
-    out.append(f'<text x="{x}" y="24" fill="#666">CPU time per event against the number of rules; a line that ends early was not loadable</text>')
+    out.append(f'<text x="{LEFT}" y="44" fill="#666">CPU time per event against the number of rules; a line that ends early was not loadable</text>')
     return out
 
 
