@@ -289,6 +289,7 @@ def test_without_a_broker(own_kafka, router):
     own_kafka.produce(one.raw, [big(1)])
     one.settle(1)
     (letter,) = await_letters(one, 1)
+    until(lambda: own_kafka.committed(one.config["router.group"], one.raw) == {0: 1}, 20, "commit; else the event is routed again")
     own_kafka.stop("KILL")
     answer = one.admin("GET", "/v1/dead-letters")
     assert answer.status == 504 and answer.codes == ["E601"], answer
