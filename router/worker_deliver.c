@@ -92,7 +92,7 @@ static bool build(struct er_worker *w, struct er_copy *copy, struct er_record *o
         return build_copy(w, copy, out);
     }
     while (build_dead_letter(w, copy, out)) {
-        if (copy->cut == ER_CUT_LAST || !er_worker_foresees(w, copy, out)) {
+        if (copy->cut == ER_CUT_LAST || er_worker_foresees(w, copy, out) == NULL) {
             return true;
         }
         copy->cut++;
@@ -407,8 +407,8 @@ static enum er_sink_result produce(struct er_worker *w, struct er_copy *copy, co
         *text = er_code_title(w->dead_absent);
         return ER_SINK_REFUSED;
     }
-    if (!dead && er_worker_foresees(w, copy, record)) {
-        *text = "larger than max.message.bytes of the topic";
+    *text = dead ? NULL : er_worker_foresees(w, copy, record);
+    if (*text != NULL) {
         return ER_SINK_TOO_LARGE;
     }
     return w->o.sink.ops->produce(w->o.sink.ctx, copy->lane->topic, record, &copy->ticket, text);

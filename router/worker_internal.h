@@ -147,9 +147,9 @@ void er_worker_open_breaker(struct er_worker *w, struct er_lane *lane, enum er_c
 void er_worker_set_health(struct er_worker *w, bool ok, const char *text); /* of the dead-letter topic */
 
 /* worker_size.c */
-bool er_worker_foresees(struct er_worker *w, const struct er_copy *copy,
-                        const struct er_record *record);                        /* it is too large, certainly */
-bool er_worker_is_risky(const struct er_worker *w, const struct er_copy *copy); /* it may be */
+/* Why it is not even tried: too large for certain, or like others that were. NULL: it is tried. */
+const char *er_worker_foresees(struct er_worker *w, const struct er_copy *copy, const struct er_record *record);
+bool er_worker_is_risky(const struct er_worker *w, const struct er_copy *copy); /* it may be too large */
 /* A refusal for size; true: its batch was to blame, and there will be no such any more. And a delivery. */
 bool er_worker_size_refused(struct er_worker *w, const struct er_copy *copy, bool alone);
 void er_worker_size_taken(const struct er_worker *w, const struct er_copy *copy);

@@ -5,8 +5,9 @@
  * Brokers measure what arrives, so a size is certain only when the sink does not compress. Otherwise a copy that may be too large travels alone,
  * and the broker decides. An answer is old after a while: somebody may have raised the limit, which no refusal would tell.
  *
- * A destination that only gets such copies would stop everybody: after some refusals in a row copies that may be too large are not tried any
- * more, but for one after 1 s, 2 s, ... 20 s (as with a breaker, which others, that surely fit, would suffer from). */
+ * With exactly-once a destination that only gets such copies would stop everybody, since each refusal costs a transaction: after some in a row,
+ * copies that may be too large are not tried any more, but for one after 1 s, 2 s, ... 20 s (as with a breaker, which others, that surely fit,
+ * would suffer from). Otherwise a refusal costs others nothing, and each copy is tried. */
 #include "router/batch_size.h"
 #include "router/worker_internal.h"
 
@@ -40,7 +41,7 @@ static bool is_shut(const struct er_worker *w, const struct er_copy *copy)
 {
     const struct er_lane *lane = copy->lane;
 
-    return lane->size_refusals >= REFUSALS && w->now < lane->size_probe_at && copy->kind != ER_COPY_DEAD_LETTER;
+    return w->txn.on && lane->size_refusals >= REFUSALS && w->now < lane->size_probe_at && copy->kind != ER_COPY_DEAD_LETTER;
 }
 
 /* Most are far too small to be measured. */
@@ -49,7 +50,7 @@ static bool is_worth_it(const struct er_lane *lane, const struct er_copy *copy, 
     return lane->max_bytes > 0 && (lane->capped || record->n_headers > 1 || copy->bytes >= lane->max_bytes / 2);
 }
 
-bool er_worker_foresees(struct er_worker *w, const struct er_copy *copy, const struct er_record *record)
+const char *er_worker_foresees(struct er_worker *w, const struct er_copy *copy, const struct er_record *record)
 {
     struct er_lane *lane = copy->lane;
     size_t size;
@@ -57,25 +58,25 @@ bool er_worker_foresees(struct er_worker *w, const struct er_copy *copy, const s
     if (!lane->asked && w->now >= lane->ask_at) {
         ask(w, lane);
     }
-    if (lane->size_refusals >= REFUSALS && is_risky(w, copy)) {
+    if (w->txn.on && lane->size_refusals >= REFUSALS && is_risky(w, copy)) {
         bool shut = is_shut(w, copy);
 
         lane->size_probe_at = shut ? lane->size_probe_at : w->now + lane->size_probe_ns; /* one probe */
         lane->asked = false;
-        return shut;
+        return shut ? "others of such a size were refused; not tried" : NULL;
     }
     if (!is_worth_it(lane, copy, record)) {
-        return false;
+        return NULL;
     }
     size = er_batch_size_alone(record);
     if (size > copy->bytes + lane->extra) {
         lane->extra = (uint32_t)(size - copy->bytes);
     }
     if (size <= lane->max_bytes) {
-        return false;
+        return NULL;
     }
     lane->asked = false;
-    return is_certain(w, lane);
+    return is_certain(w, lane) ? "larger than max.message.bytes of the topic" : NULL;
 }
 
 bool er_worker_is_risky(const struct er_worker *w, const struct er_copy *copy)

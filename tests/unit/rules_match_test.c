@@ -326,6 +326,19 @@ static void undecided_ids_and_reason(void **state)
     er_ruleset_free(ruleset);
 }
 
+/* A matcher over a rule set of the documents whose time for an event is over at once. */
+static struct er_matcher *matcher_without_time(const char **documents, struct er_ruleset **ruleset)
+{
+    struct er_ruleset_options options = er_ruleset_default_options();
+    struct er_matcher *matcher;
+
+    options.regex.event_ns = 1;
+    *ruleset = ruleset_with(&options);
+    matcher = matcher_new(*ruleset);
+    change(*ruleset, 1, documents, NULL);
+    return matcher;
+}
+
 /* Arrays of values times rules is work without end: the event's time limit counts all of it, and what was decided stays so. */
 static void work_beyond_the_time_limit_is_undecided(void **state)
 {
@@ -335,17 +348,12 @@ static void work_beyond_the_time_limit_is_undecided(void **state)
                                 "{\"id\":\"type\",\"subscriber\":\"t\",\"types\":[\"u\"]}",
                                 "{\"id\":\"hit\",\"subscriber\":\"h\",\"regex\":{\"f\":\"^last$\"}}",
                                 NULL };
-    struct er_ruleset_options options = er_ruleset_default_options();
     struct er_buf event = { 0 };
     struct er_record record;
     struct er_ruleset *ruleset;
-    struct er_matcher *matcher;
+    struct er_matcher *matcher = matcher_without_time(documents, &ruleset);
 
     (void)state;
-    options.regex.event_ns = 1;
-    ruleset = ruleset_with(&options);
-    matcher = matcher_new(ruleset);
-    change(ruleset, 1, documents, NULL);
     er_buf_add(&event, ER_STR("{\"type\":\"u\",\"f\":["));
     for (unsigned i = 0; i < 5000; i++) {
         er_buf_add(&event, ER_STR("\"a lit\","));
@@ -368,17 +376,12 @@ static void what_nobody_looked_at_is_undecided(void **state)
         "{\"id\":\"both\",\"subscriber\":\"b\",\"pattern\":{\"x\":{\"a\":[2999],\"b\":[\"k0\"]},\"y\":{\"a\":[0]}}}",
         "{\"id\":\"flat\",\"subscriber\":\"f\",\"pattern\":{\"z\":[2998],\"y\":{\"b\":[\"k0\"]}}}", NULL
     };
-    struct er_ruleset_options options = er_ruleset_default_options();
     struct er_buf event = { 0 };
     struct er_record record;
     struct er_ruleset *ruleset;
-    struct er_matcher *matcher;
+    struct er_matcher *matcher = matcher_without_time(documents, &ruleset);
 
     (void)state;
-    options.regex.event_ns = 1;
-    ruleset = ruleset_with(&options);
-    matcher = matcher_new(ruleset);
-    change(ruleset, 1, documents, NULL);
     er_buf_addc(&event, '{');
     for (const char *name = "xyz"; *name != '\0'; name++) {
         er_buf_printf(&event, "%s\"%c\":[", *name == 'x' ? "" : ",", *name);
