@@ -87,8 +87,9 @@ static void prepare(void *arg, rd_kafka_conf_t *conf)
 }
 
 /* A transaction that is decided stays unfinished as long as one of its partitions has no leader to take the marker, and its id is of no use
- * until then. Nothing of it can come late any more (its producer's epoch is over), and the group's offsets have markers of their own: so
- * another id may go on without waiting. */
+ * until then, so another id goes on. Its decision stands, and the committed offsets are read as stable ones: not before its marker for them
+ * is written. What is missing is the new epoch that fences requests of the old producer which are still under way; brokers that verify
+ * transactions (KIP-890) refuse these, older ones may not. */
 static bool is_stuck(struct er_kafka_txn *txn, const rd_kafka_error_t *error)
 {
     uint64_t now = er_clock_ms();
